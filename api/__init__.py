@@ -1,0 +1,1 @@
+"""The HTTP API: a Quart application that asks the core and answers."""

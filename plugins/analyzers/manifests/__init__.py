@@ -1,0 +1,1 @@
+"""Shared readers of manifests, version ranges and dated tables, for analyzers."""

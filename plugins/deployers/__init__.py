@@ -1,0 +1,1 @@
+"""Own targets: propose architectures, plan, deploy, destroy. One file per target family."""

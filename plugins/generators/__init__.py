@@ -1,0 +1,1 @@
+"""Write files from an analysis and its architectures. One folder per format."""
