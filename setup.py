@@ -54,7 +54,33 @@ DEV = [
 ]
 
 # name of the plugin = module below autostack.plugins
-PLUGINS: dict[str, str] = {}
+PLUGINS = {
+    "celery": "analyzers.celery",
+    "compose": "analyzers.compose",
+    "django": "analyzers.django",
+    "dockerfile": "analyzers.dockerfile",
+    "dotenv": "analyzers.dotenv",
+    "express": "analyzers.express",
+    "fastapi": "analyzers.fastapi",
+    "flask": "analyzers.flask",
+    "javascript-code": "analyzers.javascript_code",
+    "memory": "analyzers.memory",
+    "node": "analyzers.node",
+    "overrides": "analyzers.overrides",
+    "procfile": "analyzers.procfile",
+    "python": "analyzers.python",
+    "python-code": "analyzers.python_code",
+    "resources": "analyzers.resources",
+    "static-site": "analyzers.static_site",
+    "vite": "analyzers.vite",
+    "write-compose": "generators.compose",
+    "write-dockerfile": "generators.dockerfile",
+    "write-dockerignore": "generators.dockerignore",
+    "aws-prices": "aws.prices",
+    "target-aws-ec2": "deployers.aws_ec2",
+    "target-compose": "deployers.compose",
+    "target-local": "deployers.local",
+}
 
 setup(
     name="autostack",
