@@ -409,6 +409,17 @@ class Architecture:
 
 
 @dataclass(frozen=True)
+class Allowance:
+    """An amount that an account gets free of charge every month, for ever. Prices that share a name share it."""
+
+    name: str
+    amount: float
+    source: str
+    source_date: str
+    confidence: Literal["page", "repo-data", "secondary", "memory"]
+
+
+@dataclass(frozen=True)
 class Price:
     """One line of a price table: USD for one `unit`, with the source it was read from and that source's date."""
 
@@ -421,6 +432,7 @@ class Price:
     source_date: str
     confidence: Literal["page", "repo-data", "secondary", "memory"]
     note: str | None = None
+    allowance: Allowance | None = None
 
 
 @dataclass(frozen=True)
