@@ -1,0 +1,85 @@
+"""Who is asking, whether they may, and how often: decided once, before any route below /api, from its contract."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, cast
+
+from quart import Quart, Response, g, request
+from werkzeug.exceptions import Forbidden
+
+from autostack.api import contract, problems
+from autostack.api.openapi import PREFIX
+from autostack.api.rates import Rate, address_key
+
+if TYPE_CHECKING:
+    from autostack.api.state import Api
+    from autostack.core.users import User
+
+_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="autostack"'}
+
+
+def current_user() -> User:
+    """The user who is signed in. Only for routes whose contract wants one; the check has been made."""
+    return cast("User", g.user)
+
+
+def register(app: Quart, api: Api) -> None:
+    """Check every request below /api before its route is called, known route or not."""
+
+    @app.before_request
+    async def admit() -> Response | None:
+        g.request_id = request.scope.get("autostack.request_id")
+        g.user = None
+        if not request.path.startswith(PREFIX):
+            return None
+        g.user = await _signed_in(api)
+        g.rate = await api.rates.hit(f"user:{g.user.id}" if g.user else address_key(request.remote_addr or "local"))
+        if not g.rate.allowed:
+            return _too_many(g.rate)
+        if request.url_rule is None:
+            return None
+        access = contract.of(app.view_functions[request.url_rule.endpoint]).access
+        if access != "public" and g.user is None:
+            return _unauthenticated()
+        if access == "operator" and not g.user.is_operator:
+            raise Forbidden("Only the operator of this server may ask for that.")
+        return None
+
+    @app.after_request
+    async def tell(response: Response) -> Response:
+        rate = g.get("rate")
+        if isinstance(rate, Rate):
+            for name, value in rate.headers().items():
+                response.headers[name] = value
+        return response
+
+
+async def _signed_in(api: Api) -> User | None:
+    """The user of a valid token, whose account still stands at the token's epoch."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    claims = api.tokens.read(token.strip())
+    if claims is None:
+        return None
+    user = await api.core.user(claims.user)
+    return user if user is not None and user.token_epoch == claims.epoch else None
+
+
+def _unauthenticated() -> Response:
+    return problems.response(
+        401,
+        "unauthenticated",
+        "Sign in first: POST /api/auth/login gives a token; send it as Authorization: Bearer TOKEN.",
+        headers=_CHALLENGE,
+    )
+
+
+def _too_many(rate: Rate) -> Response:
+    return problems.response(
+        429,
+        "rate-limited",
+        f"{rate.limit} requests in {rate.window // 60} minutes are taken. Try again in {rate.reset} s.",
+        {"limit": rate.limit, "window": rate.window, "retry_after": rate.reset},
+        rate.headers(),
+    )

@@ -1,0 +1,68 @@
+"""The Quart applications: the gateway with the whole API, and the three inner listeners."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, cast
+
+from quart import Blueprint, Quart
+
+from autostack.api import access, openapi, problems
+from autostack.api.blueprints import health
+from autostack.api.body import ApiRequest, MsgspecJSON
+from autostack.api.guard import Application, Bounds, Guard
+from autostack.api.state import EXTENSION, Api, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# One for each resource, in the order of a project's life. Each module has a `blueprint`.
+RESOURCES: Final = ("page", "description")
+
+
+def create_app(api: Api, bounds: Bounds | None = None) -> Quart:
+    """The gateway: the API below /api, health, metrics and the page.
+
+    api     what the routes share; its core has been started
+    bounds  what requests are let in; the defaults suit a server on this machine
+    """
+    app = _application("gateway", api.version, bounds or Bounds())
+    app.extensions[EXTENSION] = api
+    openapi.register(app, api.version)
+    app.json = MsgspecJSON(app)  # after QuartSchema, which sets its own
+    access.register(app, api)
+    for blueprint in _resources():
+        app.register_blueprint(blueprint)
+    return app
+
+
+def create_inner_app(role: Role, version: str, bounds: Bounds | None = None) -> Quart:
+    """One of the listeners on loopback, which answers for its role alone."""
+    return _application(role, version, bounds or Bounds(literal_hosts=False))
+
+
+def _application(role: Role, version: str, bounds: Bounds) -> Quart:
+    app = Quart(
+        f"autostack.api.{role}",
+        root_path=__file__.rpartition("/")[0],
+        static_folder="static" if role == "gateway" else None,
+        template_folder="templates",
+    )
+    app.request_class = ApiRequest
+    app.config.update(
+        MAX_CONTENT_LENGTH=None, BODY_TIMEOUT=None, PROPAGATE_EXCEPTIONS=False, MAX_FORM_MEMORY_SIZE=64 * 1024
+    )
+    # "//elsewhere" is no address of ours, and must not become a redirect to one
+    app.url_map.merge_slashes = False
+    problems.register(app)
+    app.register_blueprint(health.blueprint(role, version))
+    guard = Guard(cast(Application, app.asgi_app), bounds)
+    app.asgi_app = guard  # type: ignore[assignment,method-assign]  # Quart's documented way to wrap
+    return app
+
+
+def _resources() -> Iterable[Blueprint]:
+    for name in RESOURCES:
+        blueprint = import_module(f"autostack.api.blueprints.{name}").blueprint
+        assert isinstance(blueprint, Blueprint)
+        yield blueprint
