@@ -1,0 +1,310 @@
+"""The JavaScript frameworks that decide how an application is built, started or served: one table.
+
+Rows are in order: the first whose package is there decides, so that a meta framework comes before the tool below it
+(Next.js before Express, Astro before Vite).
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from autostack.core.source import SourceTree, join
+from autostack.plugins.analyzers.manifests.node import Package, resolved
+
+Kind = Literal["meta", "server", "static", "worker"]
+
+
+@dataclass(frozen=True)
+class Framework:
+    """One row.
+
+    packages  npm packages, any of which means this framework
+    kind      meta: has a start command of its own; server: a library in the app's own program; static: builds files
+    start     how it is started when package.json has no script for it; "node …" bare, others are package programs
+    port      what it listens on when nothing is set
+    output    where the build puts what is served
+    build     the build program, when there is no `build` script
+    scripts   names of the scripts that start it in production, best first
+    """
+
+    name: str
+    packages: tuple[str, ...]
+    kind: Kind
+    start: str | None = None
+    port: int | None = None
+    output: str | None = None
+    build: str | None = None
+    scripts: tuple[str, ...] = ("start:prod", "start:production", "start")
+    configs: tuple[str, ...] = ()
+
+
+FRAMEWORKS: tuple[Framework, ...] = (
+    # https://nextjs.org/docs/app/api-reference/cli/next
+    Framework("next", ("next",), "meta", "next start", 3000, "out", "next build", configs=("next.config",)),
+    # https://nuxt.com/docs/getting-started/deployment
+    Framework("nuxt", ("nuxt", "nuxt3", "nuxt-edge"), "meta", "node .output/server/index.mjs", 3000, ".output/public",
+              "nuxt build", configs=("nuxt.config",)),
+    # https://svelte.dev/docs/kit/adapter-node
+    Framework("sveltekit", ("@sveltejs/kit",), "meta", "node build", 3000, "build", "vite build",
+              configs=("svelte.config",)),
+    # https://reactrouter.com/start/framework/deploying
+    Framework("react-router", ("@react-router/dev",), "meta", "react-router-serve ./build/server/index.js", 3000,
+              "build/client", "react-router build", configs=("react-router.config",)),
+    # https://v2.remix.run/docs/other-api/serve
+    Framework("remix", ("@remix-run/dev", "@remix-run/serve"), "meta", "remix-serve ./build/server/index.js", 3000,
+              "build/client", "remix vite:build", configs=("remix.config", "vite.config")),
+    # https://tanstack.com/start/latest/docs/framework/react/guide/hosting
+    Framework("tanstack-start", ("@tanstack/react-start", "@tanstack/solid-start"), "meta",
+              "node .output/server/index.mjs", 3000, ".output/public", "vite build", configs=("vite.config",)),
+    Framework("solid-start", ("@solidjs/start",), "meta", "node .output/server/index.mjs", 3000, ".output/public",
+              "vinxi build", configs=("app.config",)),
+    # https://docs.astro.build/en/guides/on-demand-rendering/
+    Framework("astro", ("astro",), "meta", "node ./dist/server/entry.mjs", 4321, "dist", "astro build",
+              configs=("astro.config",)),
+    # https://docs.nestjs.com/deployment
+    Framework("nestjs", ("@nestjs/core",), "meta", "node dist/main", 3000, None, "nest build"),
+    # https://docs.adonisjs.com/guides/getting-started/deployment
+    Framework("adonisjs", ("@adonisjs/core",), "meta", "node build/bin/server.js", 3333, None, "node ace build"),
+    # https://docs.strapi.io/cms/configurations/server
+    Framework("strapi", ("@strapi/strapi",), "meta", "strapi start", 1337, None, "strapi build"),
+    Framework("keystone", ("@keystone-6/core",), "meta", "keystone start", 3000, None, "keystone build"),
+    Framework("medusa", ("@medusajs/medusa",), "meta", "medusa start", 9000, None, "medusa build"),
+    Framework("sails", ("sails",), "meta", "node app.js", 1337),
+    # servers: the app's own program listens
+    Framework("express", ("express",), "server"),
+    Framework("fastify", ("fastify",), "server"),
+    Framework("koa", ("koa",), "server"),
+    Framework("hapi", ("@hapi/hapi",), "server"),
+    Framework("hono", ("hono",), "server"),
+    Framework("restify", ("restify",), "server"),
+    Framework("polka", ("polka",), "server"),
+    Framework("elysia", ("elysia",), "server", port=3000),
+    Framework("feathers", ("@feathersjs/feathers",), "server"),
+    Framework("loopback", ("@loopback/rest",), "server", port=3000),
+    Framework("apollo-server", ("@apollo/server", "apollo-server"), "server"),
+    Framework("graphql-yoga", ("graphql-yoga",), "server"),
+    Framework("h3", ("h3",), "server"),
+    Framework("json-server", ("json-server",), "server", port=3000),
+    Framework("socket.io", ("socket.io",), "server"),
+    Framework("ws", ("ws",), "server"),
+    # static: a build that leaves files
+    Framework("gatsby", ("gatsby",), "static", output="public", build="gatsby build"),
+    Framework("docusaurus", ("@docusaurus/core",), "static", output="build", build="docusaurus build"),
+    Framework("vitepress", ("vitepress",), "static", output=".vitepress/dist", build="vitepress build"),
+    Framework("vuepress", ("vuepress",), "static", output=".vuepress/dist", build="vuepress build"),
+    Framework("create-react-app", ("react-scripts",), "static", output="build", build="react-scripts build"),
+    Framework("angular", ("@angular/core",), "static", output="dist", build="ng build"),
+    Framework("vue-cli", ("@vue/cli-service",), "static", output="dist", build="vue-cli-service build"),
+    Framework("ember", ("ember-cli",), "static", output="dist", build="ember build --environment production"),
+    Framework("eleventy", ("@11ty/eleventy",), "static", output="_site", build="eleventy"),
+    Framework("vite", ("vite",), "static", output="dist", build="vite build", configs=("vite.config",)),
+    Framework("parcel", ("parcel", "parcel-bundler"), "static", output="dist", build="parcel build"),
+    Framework("webpack", ("html-webpack-plugin",), "static", output="dist", build="webpack --mode production"),
+)  # fmt: skip
+
+# Packages of programs that serve no requests: chat bots and queue consumers.
+WORKER_PACKAGES = (
+    "discord.js", "telegraf", "grammy", "node-telegram-bot-api", "@slack/bolt", "bullmq", "bull", "bee-queue", "agenda",
+    "amqplib", "kafkajs", "node-cron", "node-schedule", "pg-boss", "graphile-worker", "tmi.js", "whatsapp-web.js",
+)  # fmt: skip
+
+# What users see or import, worth naming beside the framework.
+LIBRARIES = (
+    "react", "vue", "svelte", "solid-js", "preact", "lit", "@angular/core", "alpinejs", "htmx.org", "tailwindcss",
+    "express", "fastify", "koa", "hono", "vite", "socket.io", "ws", "graphql", "@apollo/server", "@trpc/server",
+    "prisma", "@prisma/client", "drizzle-orm", "typeorm", "sequelize", "mongoose", "knex", "@mikro-orm/core",
+    "bullmq", "bull", "agenda", "passport", "next-auth", "better-auth", "stripe", "openai", "redux",
+    "@reduxjs/toolkit", "three", "pinia", "vue-router", "react-router", "react-router-dom", "@remix-run/react",
+)  # fmt: skip
+LIBRARY_NAMES = {"@prisma/client": "prisma", "@angular/core": "angular", "@apollo/server": "apollo-server",
+                 "@trpc/server": "trpc", "@mikro-orm/core": "mikro-orm", "@reduxjs/toolkit": "redux",
+                 "htmx.org": "htmx", "@remix-run/react": "remix"}  # fmt: skip
+
+# How a script's program shows that it is a development server. (program, arguments one of which it has, or none at all)
+DEVELOPMENT: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("nodemon", ()), ("ts-node-dev", ()), ("tsnd", ()), ("node-dev", ()), ("supervisor", ()), ("live-server", ()),
+    ("lite-server", ()), ("browser-sync", ()), ("webpack-dev-server", ()), ("react-scripts", ("start",)),
+    ("react-app-rewired", ("start",)), ("craco", ("start",)), ("vue-cli-service", ("serve",)), ("ng", ("serve", "s")),
+    ("ember", ("serve", "s", "server")), ("next", ("dev",)), ("nuxt", ("dev",)), ("nuxi", ("dev",)),
+    ("astro", ("dev", "preview")),
+    ("gatsby", ("develop", "serve")), ("remix", ("dev", "vite:dev")), ("react-router", ("dev",)), ("vinxi", ("dev",)),
+    ("strapi", ("develop", "dev")), ("docusaurus", ("start", "serve")), ("vitepress", ("dev", "preview")),
+    ("vuepress", ("dev",)), ("webpack", ("serve",)), ("node", ("--watch", "--inspect-brk")),
+    ("tsx", ("watch", "--watch")),
+    ("bun", ("--watch", "--hot")), ("nest", ("--watch", "--debug")), ("netlify", ("dev",)), ("vercel", ("dev",)),
+    ("wrangler", ("dev",)), ("expo", ()), ("react-native", ()), ("electron", ()), ("electron-forge", ()),
+    ("start-storybook", ()), ("storybook", ("dev",)), ("eleventy", ("--serve", "--watch")), ("tsc", ("-w", "--watch")),
+    ("serverless", ("offline",)), ("sls", ("offline",)), ("medusa", ("develop",)), ("keystone", ("dev",)),
+    ("blitz", ("dev",)),
+)  # fmt: skip
+# Programs that only serve a folder: as a start script they say "static".
+FILE_SERVERS = ("serve", "http-server", "sirv", "local-web-server", "ws", "live-server", "superstatic")
+# A bundler's own server, when it isn't told to build.
+BUNDLERS = ("vite", "parcel", "snowpack", "rsbuild", "farm")
+BUILD_WORDS = ("build", "optimize")
+# A script that runs other packages of the workspace, or several programs at once.
+RUNNERS = (
+    "turbo",
+    "nx",
+    "lerna",
+    "concurrently",
+    "npm-run-all",
+    "run-p",
+    "run-s",
+    "wireit",
+    "moon",
+    "rush",
+    "lage",
+    "ultra",
+)
+
+_STEP = re.compile(r"&&|\|\||;|\|")
+
+
+def steps(script: str) -> list[list[str]]:
+    """A script's commands as words, without assignments, `npx`, `cross-env` and the like in front."""
+    found = []
+    for step in _STEP.split(script[:4000]):
+        words = step.replace('"', " ").replace("'", " ").split()
+        while words and (
+            "=" in words[0].split("/")[0]
+            or words[0] in ("npx", "bunx", "cross-env", "dotenv", "env-cmd", "exec", "env", "--", "-e", "-y")
+        ):
+            words = words[1:]
+        if words[:2] in (["pnpm", "exec"], ["pnpm", "dlx"], ["yarn", "dlx"], ["npm", "exec"], ["bun", "x"]):
+            words = words[2:]
+        if words:
+            words[0] = (
+                words[0].rpartition("/")[2] if words[0].startswith(("./node_modules", "node_modules")) else words[0]
+            )
+            found.append(words)
+    return found
+
+
+def is_development(script: str) -> bool:
+    """Whether a script starts a development server: one that watches sources, or a bundler's own."""
+    for words in steps(script):
+        program, arguments = words[0], words[1:]
+        if program in BUNDLERS and not set(arguments) & set(BUILD_WORDS):
+            return True
+        if any(program == name and (not marks or set(arguments) & set(marks)) for name, marks in DEVELOPMENT):
+            return True
+    return False
+
+
+def serves_files(script: str) -> bool:
+    """Whether a script's last command only serves a folder (`serve -s build`)."""
+    found = steps(script)
+    return bool(found) and (found[-1][0] in FILE_SERVERS or (found[-1][0] == "vite" and "preview" in found[-1]))
+
+
+def runs_members(script: str) -> bool:
+    """Whether a script only runs other packages' (`turbo run start`, `pnpm -r start`, `cd web && npm start`)."""
+    for words in steps(script):
+        program, arguments = words[0], words[1:]
+        if program in RUNNERS or program == "cd":
+            return True
+        if program in ("npm", "pnpm", "yarn", "bun") and any(
+            a in ("-r", "--recursive", "-F", "-w", "workspace", "workspaces", "--workspaces", "-C", "--prefix", "--cwd")
+            or a.startswith(("--filter", "--workspace", "--prefix=", "--cwd="))
+            for a in arguments
+        ):
+            return True
+    return False
+
+
+def production_script(found: Package, names: tuple[str, ...] = ("start",)) -> str | None:
+    """The first of the scripts that exists and starts neither a development nor a file server."""
+    for name in names:
+        script = resolved(found.scripts, name)
+        if script and not is_development(script) and not serves_files(script):
+            return name
+    return None
+
+
+def candidates(found: Package) -> list[Framework]:
+    """All rows whose package is there, in the table's order."""
+    return [row for row in FRAMEWORKS if found.has(*row.packages)]
+
+
+def framework(source: SourceTree, found: Package) -> Framework | None:
+    """The framework that decides how a package is built and started, or None."""
+    rows = candidates(found)
+    meta = next((row for row in rows if row.kind == "meta"), None)
+    if meta:
+        return meta
+    server = next((row for row in rows if row.kind == "server" and _depends(found, row)), None)
+    static = next((row for row in rows if row.kind == "static" and is_built(source, found, row)), None)
+    if server and static:
+        return server if production_script(found) or server_entry(source, found) else static
+    return server or static
+
+
+def _depends(found: Package, row: Framework) -> bool:
+    return any(
+        found.dependencies[name].group in ("runtime", "optional") for name in row.packages if name in found.dependencies
+    )
+
+
+def is_built(source: SourceTree, found: Package, row: Framework) -> bool:
+    """Whether a static row is really used to build a site, rather than being there for tests or a library."""
+    program = (row.build or "").split()[0]
+    builds = any(program in (words[0] for words in steps(script)) for script in found.scripts.values())
+    if row.name in ("vite", "parcel", "webpack"):
+        return builds and html_entry(source, found.root) is not None
+    return builds or row.name in ("create-react-app", "angular", "docusaurus")
+
+
+def html_entry(source: SourceTree, root: str) -> str | None:
+    """The page that a bundler starts from, or None: then it builds a library or another framework's assets."""
+    for name in (
+        "index.html",
+        "src/index.html",
+        "public/index.html",
+        "client/index.html",
+        "app/index.html",
+        "src/index.ejs",
+    ):
+        if join(root, name) in source:
+            return join(root, name)
+    return None
+
+
+ENTRIES = (
+    "index",
+    "server",
+    "app",
+    "main",
+    "bot",
+    "src/index",
+    "src/server",
+    "src/app",
+    "src/main",
+    "bin/www",
+    "hostingstart",
+)
+SUFFIXES = (".js", ".mjs", ".cjs", "")
+
+
+def server_entry(source: SourceTree, found: Package) -> str | None:
+    """The file that `node` runs when no script says so: `main` if it exists, else an entry file by convention."""
+    main = (found.main or "").removeprefix("./")
+    for name in (main, *(f"{main}{suffix}" for suffix in SUFFIXES[:3]), *(f"{main}/index.js",)) if main else ():
+        if ".." not in name and join(found.root, name) in source and name.endswith((".js", ".mjs", ".cjs")):
+            return name
+    for entry in ENTRIES:
+        for suffix in SUFFIXES:
+            if (suffix or entry.startswith("bin/")) and join(found.root, entry + suffix) in source:
+                return entry + suffix
+    return None
+
+
+def config_text(source: SourceTree, found: Package, row: Framework) -> tuple[str, str] | None:
+    """Path and text of a framework's configuration file, or None."""
+    for name in row.configs:
+        for suffix in (".ts", ".mts", ".js", ".mjs", ".cjs", ".cts"):
+            path = join(found.root, name + suffix)
+            content = source.text(path) if path in source else None
+            if content is not None:
+                return path, content[:65_536]
+    return None

@@ -1,0 +1,467 @@
+"""Node.js: what package.json, lockfiles and version files say: language, versions, commands, processes.
+
+Frameworks that are started by a program of their own (Next.js, Nuxt, NestJS …) are read here too; servers written
+with a library are `express.py`'s, bundled pages `vite.py`'s.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from autostack.core import Claim, Evidence, Finding, Service, SourceTree, hookimpl
+from autostack.core.source import above, join
+from autostack.core.strengths import Strength
+from autostack.plugins.analyzers.manifests import javascript_frameworks as frameworks
+from autostack.plugins.analyzers.manifests import node, releases
+from autostack.plugins.analyzers.manifests.shape import at, first, mapping, text
+
+# Manifests of a language that has the last word where package.json only builds its assets.
+BACKENDS = (
+    "manage.py", "pyproject.toml", "requirements.txt", "Pipfile", "setup.py", "Gemfile", "composer.json", "artisan",
+    "go.mod", "mix.exs", "pom.xml", "build.gradle", "build.gradle.kts", "Cargo.toml",
+)  # fmt: skip
+
+# npm package -> Debian packages that it needs, and when. Packages with complete prebuilt binaries (sharp, bcrypt,
+# better-sqlite3) need none.
+SYSTEM_PACKAGES: dict[str, tuple[tuple[str, str], ...]] = {
+    "prisma": (("openssl", "run"),),
+    "@prisma/client": (("openssl", "run"),),
+    "puppeteer": (("chromium", "run"),),
+    "puppeteer-core": (("chromium", "run"),),
+    "playwright-chromium": (("chromium", "run"),),
+    "fluent-ffmpeg": (("ffmpeg", "run"),),
+    "canvas": (("build-essential", "build"), ("libcairo2-dev", "build"), ("libpango1.0-dev", "build"),
+               ("libjpeg-dev", "build"), ("libgif-dev", "build"), ("librsvg2-dev", "build"), ("libcairo2", "run"),
+               ("libpangocairo-1.0-0", "run"), ("libgif7", "run"), ("librsvg2-2", "run")),
+    "gm": (("graphicsmagick", "run"),),
+    "imagemagick": (("imagemagick", "run"),),
+    "pdf-poppler": (("poppler-utils", "run"),),
+    "node-poppler": (("poppler-utils", "run"),),
+}  # fmt: skip
+
+# Scripts that run beside the web process, by name.
+WORKER_SCRIPTS = ("worker", "workers", "start:worker", "worker:start", "start:workers", "start:queue", "queue:work")
+
+# Programs that change the database's schema: (package, files one of which shows that there is work, command)
+MIGRATIONS = (
+    ("prisma", ("prisma/migrations/",), "prisma migrate deploy"),
+    ("drizzle-kit", ("drizzle/", "migrations/", "src/db/migrations/", "db/migrations/"), "drizzle-kit migrate"),
+    ("sequelize-cli", (".sequelizerc", "migrations/"), "sequelize-cli db:migrate"),
+    ("knex", ("knexfile.js", "knexfile.ts", "knexfile.mjs", "knexfile.cjs"), "knex migrate:latest"),
+    ("node-pg-migrate", ("migrations/",), "node-pg-migrate up"),
+)
+MIGRATION_SCRIPTS = ("migrate:deploy", "db:migrate:deploy", "db:deploy", "migrate:prod", "db:migrate:prod",
+                     "migrate:up", "db:migrate", "db:migrations:run", "migration:run", "migrate")  # fmt: skip
+
+VERSION_FILES = (".nvmrc", ".node-version")
+
+
+@hookimpl
+def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
+    """What each package.json, and the files beside it, say."""
+    claims: list[Claim | Finding] = []
+    spaces = node.workspaces(source)
+    for found in node.packages(source):
+        chosen = node.chosen_manager(source, found.root)
+        space = spaces.get(found.root)
+        claims += _toolchain(source, found, chosen)
+        claims += _versions(source, found)
+        claims += _system_packages(found)
+        if space and space.members and not _is_app(source, found):
+            continue
+        row = frameworks.framework(source, found)
+        claims += _identity(source, found)
+        claims += _processes(source, found, chosen, row)
+        claims += _findings(found, chosen)
+    return claims
+
+
+@hookimpl
+def service_detected(service: Service, source: SourceTree) -> list[Claim]:
+    """The commands again, should another package manager have been decided on than the files alone suggest."""
+    found = node.package(source, service.root)
+    decided = next((t.package_manager for t in service.toolchains if t.name == "node"), None)
+    if found is None or decided not in ("npm", "pnpm", "yarn", "bun"):
+        return []
+    chosen = node.chosen_manager(source, found.root)
+    if chosen.name == decided:
+        return []
+    lock = next((path for manager, path in node.lockfiles(source, chosen.root) if manager == decided), None)
+    other = node.Chosen(
+        decided, node.lock_version(source, decided, lock) if lock else None, lock or found.path, None, lock, chosen.root
+    )
+    evidence = [Evidence(found.path, None, f"installed with {decided}")]
+    claims = [Claim(found.root, "node.install_command", node.install_command(other), "manifest", evidence)]
+    build = build_command(source, found, other)
+    if build:
+        claims.append(Claim(found.root, "node.build_command", build[0], "manifest", evidence))
+    return claims
+
+
+# ---------------------------------------------------------------------------------------------- toolchain
+
+
+def _toolchain(source: SourceTree, found: node.Package, chosen: node.Chosen) -> Iterator[Claim]:
+    root = found.root
+    declared = node.declared_manager(found)
+    locks = node.lockfiles(source, chosen.root)
+    known = declared is not None or bool(locks)
+    strength: Strength = "declared" if declared else "manifest" if known else "convention"
+    reason = (
+        "packageManager"
+        if declared
+        else "lockfile"
+        if locks
+        else "workspace"
+        if chosen.root != root
+        else "npm, by default"
+    )
+    if chosen.root == root or not known:
+        yield Claim(root, "node.package_manager", chosen.name, strength, [Evidence(chosen.path, chosen.line, reason)])
+    elif chosen.root != root:
+        yield Claim(root, "node.package_manager", chosen.name, "manifest", [Evidence(chosen.path, chosen.line, reason)])
+    for manager, path in locks:
+        if manager != chosen.name and chosen.root == root:
+            yield Claim(root, "node.package_manager", manager, "manifest", [Evidence(path, None, "lockfile")])
+    if chosen.version:
+        yield Claim(
+            root,
+            "node.package_manager_version",
+            chosen.version,
+            "manifest",
+            [Evidence(chosen.path, chosen.line, reason)],
+        )
+    if chosen.root != root:
+        yield Claim(root, "node.root", chosen.root, "manifest", [Evidence(chosen.path, chosen.line, "workspace root")])
+    evidence = Evidence(chosen.lockfile or chosen.path, None, f"{chosen.name} installs from here")
+    yield Claim(root, "node.install_command", node.install_command(chosen), "convention", [evidence])
+    build = build_command(source, found, chosen)
+    if build:
+        yield Claim(root, "node.build_command", build[0], "convention", [Evidence(found.path, build[1], build[2])])
+
+
+def build_command(source: SourceTree, found: node.Package, chosen: node.Chosen) -> tuple[str, int | None, str] | None:
+    """What builds a package, typed where it is installed; with line and reason. None: nothing is built."""
+    script = next((name for name in ("build", "heroku-postbuild", "build:prod") if name in found.scripts), None)
+    if script and frameworks.is_development(node.resolved(found.scripts, script) or ""):
+        script = None
+    line = found.line(f"scripts.{script}")
+    if chosen.root != found.root:
+        return (_member_build(source, found, chosen, script), line, f"script {script}") if script else None
+    if script:
+        return node.run_script(chosen.name, script), line, f"script {script}"
+    row = frameworks.framework(source, found)
+    if row and row.build and row.kind in ("meta", "static"):
+        program = row.build if row.build.startswith("node ") else node.execute(chosen.name, row.build)
+        return program, found.line(f"dependencies.{row.packages[0]}"), f"{row.name} is built before it runs"
+    return None
+
+
+def _member_build(source: SourceTree, found: node.Package, chosen: node.Chosen, script: str) -> str:
+    """Building one member from the workspace's root, after the members that it depends on."""
+    top = node.package(source, chosen.root)
+    inside = node.relative(chosen.root, found.root)
+    if (
+        top
+        and top.has("turbo")
+        and (join(chosen.root, "turbo.json") in source or join(chosen.root, "turbo.jsonc") in source)
+    ):
+        return node.execute(chosen.name, f"turbo run {script} --filter={found.name or './' + inside}")
+    if top and top.has("nx") and join(chosen.root, "nx.json") in source and found.name:
+        return node.execute(chosen.name, f"nx run {found.name}:{script}")
+    if chosen.name == "pnpm":
+        return f"pnpm --filter ./{inside}... run {script}"
+    needed = [*_built_before(source, found, chosen), (found, script)]
+    return " && ".join(_member_script(chosen, one, name) for one, name in needed)
+
+
+def _member_script(chosen: node.Chosen, member: node.Package, script: str) -> str:
+    inside = node.relative(chosen.root, member.root)
+    if chosen.name == "yarn" and member.name:
+        return f"yarn workspace {member.name} run {script}"
+    if chosen.name == "bun":
+        return f"bun run --cwd {inside} {script}"
+    return f"npm run {script} --workspace {inside}"
+
+
+def _built_before(source: SourceTree, found: node.Package, chosen: node.Chosen) -> list[tuple[node.Package, str]]:
+    """Members of the workspace that a package depends on and that have a build script, in the order of building."""
+    space = node.workspaces(source).get(chosen.root)
+    members = [node.package(source, root) for root in space.members] if space else []
+    by_name = {member.name: member for member in members if member and member.name}
+    order: list[tuple[node.Package, str]] = []
+    seen = {found.name}
+    waiting: list[tuple[node.Package, bool]] = [(found, False)]
+    while waiting:
+        member, done = waiting.pop()
+        if done:
+            if member is not found and "build" in member.scripts:
+                order.append((member, "build"))
+            continue
+        waiting.append((member, True))
+        for name in sorted(member.dependencies, reverse=True):
+            if name in by_name and name not in seen:
+                seen.add(name)
+                waiting.append((by_name[name], False))
+    return order
+
+
+def _versions(source: SourceTree, found: node.Package) -> Iterator[Claim | Finding]:
+    """Every place that says which Node this package wants."""
+    said = [*_version_files(source, found.root), *_manifest_versions(found)]
+    if not said:
+        evidence = [Evidence(found.path, None, "default release")]
+        yield Claim(found.root, "node.version", releases.default("node"), "guess", evidence)
+    for requested, strength, evidence in said:
+        value = node.node_version(requested)
+        if value is None:
+            continue
+        yield Claim(found.root, "node.version", value, strength, [evidence])
+        if not releases.TABLES["node"].supported(value.version):
+            yield Finding(
+                "runtime-out-of-support", "medium", evidence.path, evidence.line,
+                f"Node.js {value.version} gets no security fixes any more",
+                f"Move to Node.js {releases.TABLES['node'].default}",
+            )  # fmt: skip
+
+
+Said = tuple[str, Strength, Evidence]
+
+
+def _version_files(source: SourceTree, root: str) -> Iterator[Said]:
+    for name in VERSION_FILES:
+        path = next((join(up, name) for up in above(root) if join(up, name) in source), None)
+        for number, line in enumerate((source.text(path) or "").splitlines()[:20] if path else (), 1):
+            written = line.partition("#")[0].strip()
+            if written and path:
+                yield written, "declared", Evidence(path, number, name)
+                break
+    path = next((join(up, ".tool-versions") for up in above(root) if join(up, ".tool-versions") in source), None)
+    for number, line in enumerate((source.text(path) or "").splitlines()[:200] if path else (), 1):
+        words = line.partition("#")[0].split()
+        if len(words) > 1 and words[0] in ("nodejs", "node") and path:
+            yield words[1], "declared", Evidence(path, number, ".tool-versions")
+    for name in ("mise.toml", ".mise.toml"):
+        path = next((join(up, name) for up in above(root) if join(up, name) in source), None)
+        tools = mapping(at(source.toml(path), "tools")) if path else {}
+        wanted = tools.get("node", tools.get("nodejs"))
+        version = first([wanted, at(wanted, "version"), *(wanted if isinstance(wanted, list | tuple) else ())])
+        if version and path:
+            yield version, "declared", Evidence(path, source.line(path, "node"), name)
+
+
+def _manifest_versions(found: node.Package) -> Iterator[Said]:
+    for keys in (("engines", "node"), ("volta", "node")):
+        written = text(at(found.raw, *keys))
+        if written:
+            yield written, "manifest", Evidence(found.path, found.line(".".join(keys)), ".".join(keys))
+    runtime = mapping(at(found.raw, "devEngines", "runtime"))
+    if runtime.get("name") == "node" and text(runtime.get("version")):
+        yield str(runtime["version"]), "manifest", Evidence(found.path, found.line("devEngines"), "devEngines.runtime")
+
+
+def _system_packages(found: node.Package) -> Iterator[Claim]:
+    for name, dependency in found.dependencies.items():
+        if dependency.group not in ("runtime", "optional") and name not in ("prisma",):
+            continue
+        for package, phase in SYSTEM_PACKAGES.get(name, ()):
+            evidence = [Evidence(found.path, dependency.line, f"{name} needs it")]
+            yield Claim(found.root, f"system_packages.{package}", phase, "convention", evidence)
+
+
+# ---------------------------------------------------------------------------------------------- identity and processes
+
+
+def _is_app(source: SourceTree, found: node.Package) -> bool:
+    """Whether a workspace's root is an application of its own, and not only the place that runs its members."""
+    script = node.resolved(found.scripts, "start")
+    if script and not frameworks.runs_members(script) and not frameworks.is_development(script):
+        return True
+    row = frameworks.framework(source, found)
+    return row is not None and not script and frameworks.server_entry(source, found) is not None
+
+
+def _is_asset_build(source: SourceTree, found: node.Package) -> bool:
+    """Whether package.json only builds the assets of another language's application in the same folder."""
+    if not any(join(found.root, name) in source for name in BACKENDS):
+        return False
+    row = frameworks.framework(source, found)
+    return row is None or (row.kind == "static" and row.name in ("vite", "parcel", "webpack"))
+
+
+def _identity(source: SourceTree, found: node.Package) -> Iterator[Claim]:
+    if _is_asset_build(source, found):
+        return
+    evidence = [Evidence(found.path, found.line("name"), "package.json")]
+    if found.name:
+        name = found.name.rpartition("/")[2]
+        if name:
+            yield Claim(found.root, "name", name, "manifest", evidence)
+    yield Claim(
+        found.root, "language", language(source, found.root), "manifest", [Evidence(found.path, None, "package.json")]
+    )
+    libraries = sorted({frameworks.LIBRARY_NAMES.get(name, name) for name in frameworks.LIBRARIES if found.has(name)})
+    if libraries:
+        line = found.line("dependencies")
+        yield Claim(found.root, "libraries", libraries, "manifest", [Evidence(found.path, line, "dependencies")])
+
+
+def language(source: SourceTree, root: str) -> str:
+    """typescript if the folder (or one above) has a tsconfig and the folder has .ts sources, else javascript."""
+    configured = any(join(up, name) in source for up in above(root) for name in ("tsconfig.json", "tsconfig.base.json"))
+    typed = any(
+        p.endswith((".ts", ".tsx", ".mts", ".vue")) and not p.endswith((".d.ts", "vite.config.ts"))
+        for p in source.below(root)
+    )
+    return "typescript" if configured and typed else "javascript"
+
+
+def _processes(
+    source: SourceTree, found: node.Package, chosen: node.Chosen, row: frameworks.Framework | None
+) -> Iterator[Claim]:
+    root = found.root
+    if _is_asset_build(source, found):
+        return
+    if row and row.kind == "meta":
+        yield Claim(root, "framework", row.name, "manifest", [_dependency(found, row)])
+        static = static_output(source, found, row)
+        if static:
+            yield Claim(root, "static_dir", static[0], "convention", [static[1]])
+            yield Claim(root, "node.output_dir", static[0], "convention", [static[1]])
+            return
+    if row and row.kind == "static":
+        return
+    start = _start(source, found, chosen, row)
+    if start:
+        command, strength, evidence = start
+        kind = "web" if row else _kind(found)
+        name = "web" if kind == "web" else kind if kind == "worker" else "main"
+        yield Claim(root, f"processes.{name}.kind", kind, "convention", [evidence])
+        yield Claim(root, f"processes.{name}.command", command, strength, [evidence])
+        if row and row.kind == "meta" and row.port:
+            yield Claim(root, "port", row.port, "convention", [_dependency(found, row)])
+            yield Claim(root, "port_env", "PORT", "convention", [_dependency(found, row)])
+    if start or row:
+        yield from _workers(found, chosen)
+        yield from _release(source, found, chosen)
+
+
+def _dependency(found: node.Package, row: frameworks.Framework) -> Evidence:
+    name = next(name for name in row.packages if name in found.dependencies)
+    return Evidence(found.path, found.dependencies[name].line, f"depends on {name}")
+
+
+def _start(
+    source: SourceTree, found: node.Package, chosen: node.Chosen, row: frameworks.Framework | None
+) -> tuple[str, Strength, Evidence] | None:
+    """How the package's program is started, typed in its folder."""
+    script = frameworks.production_script(found, row.scripts if row else ("start",))
+    if script and not (frameworks.runs_members(found.scripts[script]) and row is None):
+        evidence = Evidence(found.path, found.line(f"scripts.{script}"), f"script {script}")
+        return node.run_script(chosen.name, script), "manifest", evidence
+    if row and row.kind == "meta" and row.start:
+        start = row.start if row.start.startswith("node ") else node.execute(chosen.name, row.start)
+        return start, "convention", _dependency(found, row)
+    entry = frameworks.server_entry(source, found)
+    if entry and not found.bins and (row or _looks_run(source, found, entry)):
+        path = join(found.root, entry)
+        reason = "main" if found.main and entry.startswith(found.main.removeprefix("./")) else "entry file"
+        return f"node {entry}", "convention", Evidence(path, None, reason)
+    return None
+
+
+def _looks_run(source: SourceTree, found: node.Package, entry: str) -> bool:
+    """Whether an entry file without a framework is a program: it listens, or works on a queue."""
+    content = source.text(join(found.root, entry)) or ""
+    listens = "createServer" in content or ".listen(" in content or "Bun.serve" in content
+    return listens or found.has(*frameworks.WORKER_PACKAGES)
+
+
+def _kind(found: node.Package) -> str:
+    return "worker" if found.has(*frameworks.WORKER_PACKAGES) else "web"
+
+
+def _workers(found: node.Package, chosen: node.Chosen) -> Iterator[Claim]:
+    for script in WORKER_SCRIPTS:
+        if frameworks.production_script(found, (script,)):
+            evidence = [Evidence(found.path, found.line(f"scripts.{script}"), f"script {script}")]
+            yield Claim(found.root, "processes.worker.kind", "worker", "manifest", evidence)
+            yield Claim(
+                found.root, "processes.worker.command", node.run_script(chosen.name, script), "manifest", evidence
+            )
+            return
+
+
+def _release(source: SourceTree, found: node.Package, chosen: node.Chosen) -> Iterator[Claim]:
+    """The migrations that a release applies first, unless the start script already does."""
+    if any("migrat" in found.scripts.get(name, "") for name in ("start", "start:prod", "prestart")):
+        return
+    inside = [node.relative(found.root, path) for path in source.below(found.root)]
+    for package, marks, command in MIGRATIONS:
+        if not (
+            found.has(package)
+            and any(p == mark or (mark.endswith("/") and p.startswith(mark)) for p in inside for mark in marks)
+        ):
+            continue
+        script = next(
+            (s for s in MIGRATION_SCRIPTS if s in found.scripts and "migrate dev" not in found.scripts[s]), None
+        )
+        line = found.line(f"scripts.{script}") if script else found.dependencies[package].line
+        typed = node.run_script(chosen.name, script) if script else node.execute(chosen.name, command)
+        evidence = [Evidence(found.path, line, f"script {script}" if script else f"{package} has migrations")]
+        yield Claim(found.root, "processes.release.kind", "release", "convention", evidence)
+        yield Claim(found.root, "processes.release.command", typed, "convention", evidence)
+        return
+
+
+# ---------------------------------------------------------------------------------------------- exports
+
+# framework -> (what its configuration says, where its build then leaves plain files)
+EXPORTS: dict[str, tuple[tuple[re.Pattern[str], str], ...]] = {
+    "next": ((re.compile(r"""output\s*:\s*['"`]export['"`]"""), "out"),),
+    "sveltekit": ((re.compile(r"@sveltejs/adapter-static"), "build"),),
+    "react-router": ((re.compile(r"ssr\s*:\s*false"), "build/client"),),
+    "remix": ((re.compile(r"ssr\s*:\s*false"), "build/client"),),
+}
+ASTRO_SERVER = re.compile(r"""output\s*:\s*['"`](?:server|hybrid)['"`]|@astrojs/(?:node|vercel|cloudflare|netlify)""")
+
+
+def static_output(source: SourceTree, found: node.Package, row: frameworks.Framework) -> tuple[str, Evidence] | None:
+    """The folder of plain files that a meta framework's build leaves, when it is told to leave only those."""
+    config = frameworks.config_text(source, found, row)
+    if row.name == "astro":
+        if config and ASTRO_SERVER.search(config[1]):
+            return None
+        return "dist", Evidence(config[0] if config else found.path, None, "astro without a server adapter")
+    build = node.resolved(found.scripts, "build") or ""
+    if row.name == "nuxt" and "generate" in build:
+        return ".output/public", Evidence(found.path, found.line("scripts.build"), "nuxt generate")
+    if row.name == "next" and "next export" in build:
+        return "out", Evidence(found.path, found.line("scripts.build"), "next export")
+    for expression, output in EXPORTS.get(row.name, ()):
+        match = expression.search(config[1]) if config else None
+        if config and match:
+            line = config[1].count("\n", 0, match.start()) + 1
+            return output, Evidence(config[0], line, f"{row.name} exports static files")
+    return None
+
+
+# ---------------------------------------------------------------------------------------------- findings
+
+
+def _findings(found: node.Package, chosen: node.Chosen) -> Iterator[Finding]:
+    needs_lock = bool(found.dependencies) and ("start" in found.scripts or "build" in found.scripts)
+    if chosen.lockfile is None and needs_lock:
+        yield Finding(
+            "missing-lockfile", "medium", found.path, None,
+            "There is no lockfile: each install may get other versions",
+            f"Run `{chosen.name} install` and commit the lockfile that it writes",
+        )  # fmt: skip
+    script = node.resolved(found.scripts, "start")
+    if script and frameworks.is_development(script) and not frameworks.candidates(found):
+        yield Finding(
+            "development-start-script", "low", found.path, found.line("scripts.start"),
+            "The script `start` runs a development server",
+            "Let `start` run the production program, and `dev` the development one",
+        )  # fmt: skip
