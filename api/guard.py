@@ -66,7 +66,8 @@ class Bounds:
     hosts             names that Host may carry besides localhost; "*" for any
     literal_hosts     whether any IP address is taken as Host (one can't be rebound by a name server)
     body              bytes that a body may have; `upload_body` for paths that `is_upload` names
-    body_seconds      how long a body may take to arrive
+    body_seconds      how long a body may take to arrive; `upload_seconds` for uploads
+    send_seconds      how long a client may take to read one piece of the answer
     per_address       requests of one address that are answered at the same time, live streams included
     """
 
@@ -77,6 +78,7 @@ class Bounds:
     is_upload: Callable[[str], bool] = lambda path: path.endswith("/uploads")
     body_seconds: float = 60
     upload_seconds: float = 300
+    send_seconds: float = 60
     per_address: int = 64
 
 
@@ -194,6 +196,7 @@ class _Exchange:
         upload = bounds.is_upload(self.path)
         self.limit = bounds.upload_body if upload else bounds.body
         self._seconds = bounds.upload_seconds if upload else bounds.body_seconds
+        self._send_seconds = bounds.send_seconds
         self._deadline = time.monotonic() + self._seconds
         self._began = time.perf_counter()
         self._received = 0
@@ -254,7 +257,11 @@ class _Exchange:
             headers += [(name, value) for name, value in SECURITY_HEADERS if name not in present]
             headers.append((b"x-request-id", self.request_id.encode()))
             message = {**message, "headers": headers}
-        await self._send(message)
+        try:
+            async with asyncio.timeout(self._send_seconds):
+                await self._send(message)
+        except TimeoutError as error:
+            raise ConnectionAbortedError("the client does not read its answer") from error
 
     async def refuse(self, refusal: Refusal) -> None:
         """Send the refusal. What is left of the body is read first, within bounds: a client that still writes when the

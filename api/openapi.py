@@ -28,7 +28,7 @@ IDEMPOTENCY_PARAMETER: Final[Json] = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "For 24 hours the same key with the same request gives the first answer again; nothing is made twice.",
+    "description": "For 24 hours, the same key with the same request gives the first answer; nothing is made twice.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 

@@ -23,7 +23,7 @@ _HASHER = PasswordHasher(time_cost=3, memory_cost=32 * 1024, parallelism=1)
 
 
 def checked(password: str, email: str) -> str:
-    """A new password, in the one form of Unicode that is hashed. Raises InputRefused if it is too short, long or poor."""
+    """A new password, in the form of Unicode that is hashed. Raises InputRefused if it is too short, long or poor."""
     text = unicodedata.normalize("NFKC", password)
     if not SHORTEST <= len(text) <= LONGEST:
         raise InputRefused(f"A password has {SHORTEST} to {LONGEST} characters.", field="password")
