@@ -1,13 +1,15 @@
-"""Access tokens: JWT, HS256, eight hours, signed with a key made at the first start that stays on this machine."""
+"""Access tokens: JWT, HS256, eight hours, signed with a key made at the first start that stays on this machine.
+
+joserfc's `decode` checks the signature alone; an expired token, or one without an expiry, passes it. `Tokens.read` is the
+only reader here.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from joserfc import jwt
@@ -24,7 +26,7 @@ CLOCK_SKEW_S: Final = 30
 
 
 class WeakKey(AutoStackError):
-    """The signing key can't be trusted: too short, or readable by others."""
+    """The signing key is too short to be trusted."""
 
     code = "weak-key"
 
@@ -85,43 +87,3 @@ class Tokens:
         if not isinstance(epoch, int) or isinstance(epoch, bool) or not isinstance(expires, int):
             return None
         return Claims(user, epoch, expires)
-
-
-def signing_key(folder: Path) -> bytes:
-    """The key of this installation, made in the folder at the first start, readable by its owner alone.
-
-    Raises WeakKey if the file that is there is too short or open to others.
-    """
-    file = folder / "token.key"
-    if not file.exists():
-        _make(file)
-    mode = file.stat().st_mode & 0o077
-    if mode:
-        raise WeakKey(f"Other users can read {file}. Take that from them: chmod 600 {file}")
-    try:
-        key = bytes.fromhex(file.read_text("ascii").strip())
-    except ValueError as error:
-        raise WeakKey(
-            f"{file} does not hold a key. Delete it: a new one is made, and everybody signs in again."
-        ) from error
-    if len(key) < KEY_BYTES:
-        raise WeakKey(f"{file} holds {len(key)} bytes; {KEY_BYTES} are needed. Delete it: a new one is made.")
-    return key
-
-
-def _make(file: Path) -> None:
-    """Write the key beside its place and link it there: of two starts at once, one key wins, whole."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-            stream.write(secrets.token_hex(KEY_BYTES) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        try:
-            os.link(draft, file)
-        except FileExistsError:
-            return
-    finally:
-        draft.unlink(missing_ok=True)

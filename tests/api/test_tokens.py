@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
-from autostack.api.tokens import AUDIENCE, ISSUER, LIFETIME_S, Tokens, WeakKey, signing_key
+from autostack.api.tokens import AUDIENCE, ISSUER, LIFETIME_S, Tokens, WeakKey
 
 KEY = b"k" * 32
 
@@ -91,27 +88,3 @@ def test_a_changed_token_is_refused(tokens: Tokens) -> None:
 def test_a_short_key_is_refused() -> None:
     with pytest.raises(WeakKey):
         Tokens(b"short")
-
-
-def test_the_key_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
-    first = signing_key(tmp_path / "keys")
-    assert len(first) == 32
-    assert signing_key(tmp_path / "keys") == first
-    assert stat.S_IMODE(os.stat(tmp_path / "keys" / "token.key").st_mode) == 0o600
-    assert stat.S_IMODE(os.stat(tmp_path / "keys").st_mode) == 0o700
-    assert os.listdir(tmp_path / "keys") == ["token.key"]
-
-
-@pytest.mark.parametrize("content", ["", "00ff", "not hexadecimal", "é"])
-def test_a_key_file_without_a_key_is_refused(tmp_path: Path, content: str) -> None:
-    (tmp_path / "token.key").write_text(content, "utf-8")
-    (tmp_path / "token.key").chmod(0o600)
-    with pytest.raises(WeakKey, match="token.key"):
-        signing_key(tmp_path)
-
-
-def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
-    signing_key(tmp_path)
-    (tmp_path / "token.key").chmod(0o644)
-    with pytest.raises(WeakKey, match="chmod 600"):
-        signing_key(tmp_path)
