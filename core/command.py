@@ -79,7 +79,7 @@ def _words(command: str) -> list[str] | None:
 
 
 def _scan(command: str) -> list[tuple[str, bool]]:
-    """Each character, and whether quotes take its meaning away (inside double ones `$` and the backtick keep theirs)."""
+    """Each character, and whether quotes take its meaning away (`$` and the backtick keep theirs in double ones)."""
     found: list[tuple[str, bool]] = []
     quote = ""
     escaped = False
