@@ -317,8 +317,9 @@ def _join(values: Iterable[object], separator: str = "") -> str:
     from markupsafe import Markup
 
     items = list(values)
-    if all(isinstance(item, Markup) for item in items) and items:
-        return Markup(separator).join(items)  # noqa: S704
+    rendered = [item for item in items if isinstance(item, Markup)]
+    if items and len(rendered) == len(items):
+        return Markup(separator).join(rendered)  # noqa: S704
     return separator.join(_unrendered(item) for item in items)
 
 
@@ -359,6 +360,9 @@ def _environment(folders: tuple[str, ...], format: str) -> Environment:
         def is_safe_attribute(self, obj: object, attr: str, value: object) -> bool:
             return not isinstance(obj, str) and super().is_safe_attribute(obj, attr, value)
 
+        def wrap_str_format(self, value: object) -> None:
+            """No exception for `str.format` either: it is an attribute of text like any other."""
+
         def joined(self, parts: tuple[object, ...]) -> str:
             return "".join(_unrendered(part) for part in parts)
 
@@ -398,34 +402,64 @@ def check_template(text: str) -> list[str]:
     """What is wrong with a template, as sentences with line numbers: expressions where no whole literal may stand.
 
     Those are: inside quotes, in a comment, in a here-document, in a YAML block scalar. In all of these a quoted value
-    would not be read as one.
+    would not be read as one. A macro of the template is checked wherever it is called.
     """
-    problems = []
-    for line, kind in _misplaced(text):
-        problems.append(f"line {line}: an expression stands {kind}; it must stand where a whole literal may stand")
-    return problems
-
-
-def _misplaced(text: str) -> list[tuple[int, str]]:
+    pieces, macros = _pieces(text)
     scanner = _Scanner()
-    found = []
-    for number, kind, value in _tokens(text):
-        if kind == "data":
-            scanner.feed(value)
-        elif kind == "expression" and scanner.place:
-            found.append((number, scanner.place))
-        elif kind == "expression":
+    found: list[tuple[int, str]] = []
+    _follow(pieces, macros, scanner, found, depth=0)
+    return [
+        f"line {line}: an expression stands {place}; it must stand where a whole literal may stand"
+        for line, place in dict.fromkeys(found)
+    ]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Text of a template, or an expression (`expression` is then its source without spaces)."""
+
+    line: int
+    text: str = ""
+    expression: str | None = None
+
+
+def _follow(
+    pieces: list[_Piece], macros: dict[str, list[_Piece]], scanner: _Scanner, found: list[tuple[int, str]], depth: int
+) -> None:
+    for piece in pieces:
+        called = macros.get((piece.expression or "").partition("(")[0])
+        if piece.expression is None:
+            scanner.feed(piece.text)
+        elif called is not None and piece.expression.endswith(")") and depth < 5:
+            _follow(called, macros, scanner, found, depth + 1)
+        elif scanner.place:
+            found.append((piece.line, scanner.place))
+        else:
             scanner.feed("x")
-    return found
 
 
-def _tokens(text: str) -> Iterable[tuple[int, str, str]]:
+def _pieces(text: str) -> tuple[list[_Piece], dict[str, list[_Piece]]]:
+    """What a template prints, in order, and the same for each of its macros."""
     from jinja2 import Environment
 
-    names = {"data": "data", "raw_begin": "", "variable_begin": "expression"}
-    for number, token, value in Environment(trim_blocks=True, lstrip_blocks=True).lex(text):  # noqa: S701  # only read
-        if names.get(token):
-            yield number, names[token], value
+    top: list[_Piece] = []
+    macros: dict[str, list[_Piece]] = {}
+    place = top
+    words: list[str] = []
+    for line, token, value in Environment(trim_blocks=True, lstrip_blocks=True).lex(text):  # noqa: S701  # only read
+        if token == "data":
+            place.append(_Piece(line, value))
+        elif token in ("variable_begin", "block_begin"):
+            words = []
+        elif token == "variable_end":
+            place.append(_Piece(line, expression="".join(words)))
+        elif token == "block_end" and words[:1] == ["macro"]:
+            place = macros.setdefault(words[1], [])
+        elif token == "block_end" and words[:1] == ["endmacro"]:
+            place = top
+        elif token != "whitespace":
+            words.append(value)
+    return top, macros
 
 
 class _Scanner:
