@@ -337,7 +337,7 @@ def test_an_expression_where_no_literal_may_stand_is_found(text: str) -> None:
         "a: 'it''s'\nb: {{ name }}\n",
         "list:\n{% for x in xs %}\n  - {{ x }}\n{% endfor %}\n",
         "echo $# {{ name }}\n",
-        "{% macro tags() %}\nTags: {{ t }}{% endmacro %}script: |\n  echo \"hi{{ tags() }}\n",
+        '{% macro tags() %}\n\nTags: {{ t }}{% endmacro %}script: |\n  echo "hi{{ tags() }}\n',
     ],
 )
 def test_an_expression_in_its_place_is_let_through(text: str) -> None:
