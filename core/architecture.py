@@ -16,10 +16,11 @@ from urllib.parse import urlsplit
 
 from autostack.core import backing
 from autostack.core.command import argv
+from autostack.core.images import context_of
 from autostack.core.model import Analysis, Component, Count, Env, Health, Mount, Process, Resource, Route, Service, Size
 from autostack.core.text import NAME, Text
 
-APP: Final = "/app"  # where an image that we write has its build root
+APP: Final = "/app"  # where an image that we write has the folder that it is built from
 DATA: Final = "/data"  # where files live whose own folder can't be a volume
 DEFAULT_PORT: Final = 8080
 STATIC_PORT: Final = 8080
@@ -217,9 +218,8 @@ def is_static(service: Service) -> bool:
 
 
 def workdir(service: Service) -> str:
-    """The service's root inside its image: below `/app`, as it lies below its build root."""
-    inside = posixpath.relpath(service.root, service.build_root)
-    return APP if inside == "." or inside.startswith("..") else posixpath.join(APP, inside)
+    """The service's root inside its image: below `/app`, as it lies below the folder that the image is built from."""
+    return posixpath.normpath(posixpath.join(APP, posixpath.relpath(service.root, context_of(service))))
 
 
 def inner_path(service: Service, path: str) -> str:

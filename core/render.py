@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "LITERALS", "Command", "NotRepresentable", "RenderError", "Templates", "Text", "Variable", "check_template", "literal",
-    "raw",
+    "LITERALS", "Command", "NotRepresentable", "RenderError", "Templates", "Text", "Variable", "check_template",
+    "literal", "raw",
 ]  # fmt: skip
 
 
