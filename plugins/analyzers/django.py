@@ -1,0 +1,251 @@
+"""Django projects: the server that loads them, migrations before a release, static files, databases, what is unsafe."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from autostack.core import Claim, EnvValue, Evidence, Finding, NeedValue, ResourceEnv, hookimpl
+from autostack.plugins.analyzers.manifests.environment import scheme
+from autostack.plugins.analyzers.manifests.python import roots, runtime
+from autostack.plugins.analyzers.manifests.python_apps import health, provided
+from autostack.plugins.analyzers.manifests.python_code import Module, keyword
+from autostack.plugins.analyzers.manifests.python_django import Project, projects, settings_modules
+
+if TYPE_CHECKING:
+    from autostack.core import SourceTree
+
+PORT: Final = 8000
+
+# Server, interface that it loads, command; the first that the dependencies bring is used, the first of all otherwise.
+# Sources: docs.djangoproject.com/en/stable/howto/deployment/
+SERVERS: Final = (
+    ("gunicorn", "wsgi", "gunicorn --bind 0.0.0.0:$PORT{chdir} {module}:application"),
+    ("daphne", "asgi", "daphne --bind 0.0.0.0 --port $PORT {module}:application"),
+    ("uvicorn", "asgi", "uvicorn {module}:application --host 0.0.0.0 --port $PORT{app_dir}"),
+    ("hypercorn", "asgi", "hypercorn --bind 0.0.0.0:$PORT {module}:application"),
+    ("granian", "wsgi", "granian --interface wsgi --host 0.0.0.0 --port $PORT {module}:application"),
+    ("waitress", "wsgi", "waitress-serve --listen=0.0.0.0:$PORT {module}:application"),
+    ("uwsgi", "wsgi", "uwsgi --http 0.0.0.0:$PORT --master{chdir} --module {module}:application"),
+)
+ENGINES: Final = {
+    "postgresql": "postgres", "postgis": "postgres", "postgresql_psycopg2": "postgres", "psqlextra": "postgres",
+    "mysql": "mysql", "sqlite3": "sqlite", "spatialite": "sqlite", "mssql": "mssql", "djongo": "mongodb",
+}  # fmt: skip
+_PARTS: Final = {"NAME": "database", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+_URL_READERS: Final = ("dj_database_url.config", "dj_database_url.parse", "env.db", "env.db_url", "env.dj_db_url")
+_CACHES: Final = {"redis": "redis", "memcached": "memcached"}
+
+
+@hookimpl
+def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
+    """Claim what each Django project of each Python root says."""
+    found: list[Claim | Finding] = []
+    for root in roots(source):
+        for project in projects(source, root)[:1]:
+            found += _web(source, root, project)
+            found += _release(source, root, project)
+            for settings in settings_modules(source, project):
+                found += _database(root, project, settings)
+                found += _stores(root, settings)
+                found += _unsafe(settings)
+            found += _static_files(source, root, project)
+    return found
+
+
+def _web(source: SourceTree, root: str, project: Project) -> Iterator[Claim]:
+    here = Evidence(project.manage, project.line, "Django's manage.py")
+    dependency = runtime(source, root).get("django")
+    named = [here] + ([Evidence(dependency.path, dependency.line, "depends on Django")] if dependency else [])
+    yield Claim(root, "framework", "django", "manifest" if dependency else "convention", named)
+    yield Claim(root, "language", "python", "manifest", named)
+    yield Claim(root, "processes.web.kind", "web", "convention", [here])
+    if (command := start_command(source, root, project)) is not None:
+        yield Claim(root, "processes.web.command", command, "convention", [here])
+    yield Claim(root, "port", PORT, "convention", [Evidence(here.path, here.line, "Django listens on 8000 by default")])
+    yield Claim(root, "port_env", "PORT", "convention", [here])
+    if (route := health(source, root)) is not None:
+        yield Claim(root, "health_path", route[0], "convention", [route[1]])
+
+
+def start_command(source: SourceTree, root: str, project: Project) -> str | None:
+    """What serves a project: the server that the dependencies bring, with the interface that the project has."""
+    modules = {"wsgi": project.wsgi, "asgi": project.asgi}
+    prefers_asgi = project.asgi is not None and "channels" in runtime(source, root)
+    usable = [row for row in SERVERS if modules[row[1]] and not (prefers_asgi and row[1] == "wsgi")]
+    brought = next((row for row in usable if provided(row[0], source, root)), None)
+    chosen = brought or next(iter(usable), None)
+    if chosen is None:
+        return None
+    moved = project.place != "."
+    command = chosen[2].format(
+        module=modules[chosen[1]],
+        chdir=f" --chdir {project.place}" if moved else "",
+        app_dir=f" --app-dir {project.place}" if moved else "",
+    )
+    return f"cd {project.place} && {command}" if moved and "{" not in chosen[2].replace("{module}", "") else command
+
+
+def manage(root: str, project: Project, arguments: str) -> str:
+    """A management command, typed in the root."""
+    path = "manage.py" if project.place == "." else f"{project.place}/manage.py"
+    del root
+    return f"python {path} {arguments}"
+
+
+def _release(source: SourceTree, root: str, project: Project) -> Iterator[Claim]:
+    here = [Evidence(project.manage, project.line, "Django's migrations run before a release")]
+    yield Claim(root, "processes.release.kind", "release", "convention", here)
+    yield Claim(root, "processes.release.command", manage(root, project, "migrate --noinput"), "convention", here)
+
+
+def _static_files(source: SourceTree, root: str, project: Project) -> Iterator[Claim]:
+    for settings in settings_modules(source, project):
+        if "STATIC_ROOT" in settings.names:
+            where = [Evidence(settings.path, settings.names["STATIC_ROOT"].lineno, "STATIC_ROOT")]
+            command = manage(root, project, "collectstatic --noinput")
+            yield Claim(root, "python.build_command", command, "convention", where)
+            return
+
+
+def _media(root: str, project: Project, settings: Module) -> Iterator[Claim]:
+    value = settings.names.get("MEDIA_ROOT")
+    if value is None:
+        return
+    texts = [n.value for n in ast.walk(value) if isinstance(n, ast.Constant) and isinstance(n.value, str) and n.value]
+    if texts:
+        path = texts[-1].rstrip("/")
+        path = path if path.startswith("/") or project.place == "." else f"{project.place}/{path}"
+        where = [Evidence(settings.path, value.lineno, "MEDIA_ROOT holds uploads")]
+        yield Claim(root, f"volumes.{path}", "uploads", "convention", where)
+
+
+def _database(root: str, project: Project, settings: Module) -> Iterator[Claim]:
+    yield from _media(root, project, settings)
+    value = settings.names.get("DATABASES")
+    if value is None:
+        return
+    for node in ast.walk(value):
+        if isinstance(node, ast.Dict):
+            yield from _configured(root, project, settings, node)
+        elif isinstance(node, ast.Call):
+            yield from _by_url(root, project, settings, node)
+
+
+def _configured(root: str, project: Project, settings: Module, node: ast.Dict) -> Iterator[Claim]:
+    """A database that is written out: ENGINE, NAME, HOST …, each perhaps read from a variable."""
+    entries = {settings.text(key): value for key, value in zip(node.keys, node.values, strict=True) if key is not None}
+    engine_node = entries.get("ENGINE")
+    if engine_node is None:
+        return
+    read = settings.environment(engine_node)
+    engine = read[1] if read else settings.text(engine_node)
+    kind = ENGINES.get(engine.rpartition(".")[2]) if isinstance(engine, str) else None
+    if kind is None:
+        return
+    where = [Evidence(settings.path, engine_node.lineno, f"DATABASES uses {engine}")]
+    variables = []
+    for key, part in _PARTS.items():
+        named = settings.environment(entries.get(key))
+        if named is not None and kind != "sqlite":
+            variables.append(ResourceEnv(named[0], part))  # type: ignore[arg-type]
+    yield Claim(root, f"needs.{kind}", NeedValue(env=tuple(variables)), "manifest", where)
+    if kind == "sqlite" and (path := _sqlite_file(project, settings, entries.get("NAME"))) is not None:
+        yield Claim(root, f"volumes.{path}", "database", "convention", where)
+
+
+def _sqlite_file(project: Project, settings: Module, node: ast.expr | None) -> str | None:
+    if node is None:
+        return None
+    read = settings.environment(node)
+    texts = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str) and n.value]
+    name = read[1] if read and isinstance(read[1], str) else next(iter(reversed(texts)), None)
+    if not isinstance(name, str) or name == ":memory:" or name.isupper():
+        return None
+    path = name.removeprefix("./")
+    folder_of = path.rpartition("/")[0]
+    place = folder_of or path
+    return place if place.startswith("/") or project.place == "." else f"{project.place}/{place}"
+
+
+def _by_url(root: str, project: Project, settings: Module, node: ast.Call) -> Iterator[Claim]:
+    """A database that a URL gives: dj_database_url.config(default=…), env.db("DATABASE_URL", default=…)."""
+    called = settings.name(node.func)
+    if called not in _URL_READERS and not called.endswith((".db", ".db_url", ".dj_db_url")):
+        return
+    variable = "DATABASE_URL"
+    if called.startswith("dj_database_url"):
+        variable = settings.text(keyword(node, "env")) or variable
+        inner = node.args[0] if node.args else None
+        read = settings.environment(inner)
+        variable = read[0] if read else variable
+        default = settings.text(keyword(node, "default")) or (read[1] if read else None)
+        default = default or _joined(keyword(node, "default"))
+    else:
+        variable = (settings.text(node.args[0]) if node.args else None) or variable
+        default = settings.text(keyword(node, "default")) or _joined(keyword(node, "default"))
+    found = scheme(default) if isinstance(default, str) else None
+    where = [Evidence(settings.path, node.lineno, f"DATABASES reads {variable}")]
+    yield Claim(root, f"env.{variable}", EnvValue(required=found is None, secret=True), "convention", where)
+    if found == "sqlite":
+        # Runs without a server: the variable moves it to one.
+        yield Claim(root, "needs.sqlite", NeedValue(env=(ResourceEnv(variable, "url"),)), "convention", where)
+    elif found is not None:
+        yield Claim(root, f"needs.{found}", NeedValue(env=(ResourceEnv(variable, "url"),)), "manifest", where)
+
+
+def _joined(node: ast.expr | None) -> str | None:
+    """The first literal part of an f-string or concatenation: enough to know a URL's scheme."""
+    for inner in ast.walk(node) if node is not None else ():
+        if isinstance(inner, ast.Constant) and isinstance(inner.value, str) and "://" in inner.value:
+            return inner.value
+    return None
+
+
+def _stores(root: str, settings: Module) -> Iterator[Claim]:
+    for name in ("CACHES", "CHANNEL_LAYERS"):
+        value = settings.names.get(name)
+        for node in ast.walk(value) if value is not None else ():
+            text = node.value if isinstance(node, ast.Constant) else None
+            if isinstance(node, ast.Constant) and isinstance(text, str) and "." in text:
+                kind = next((kind for word, kind in _CACHES.items() if word in text.lower()), None)
+                if kind is not None and text.rpartition(".")[2][:1].isupper():
+                    where = [Evidence(settings.path, node.lineno, f"{name} uses {text}")]
+                    variables = _variables(settings, value, kind)
+                    yield Claim(root, f"needs.{kind}", NeedValue(env=variables), "manifest", where)
+
+
+def _variables(settings: Module, value: ast.expr | None, kind: str) -> tuple[ResourceEnv, ...]:
+    found = []
+    for node in ast.walk(value) if value is not None else ():
+        read = settings.environment(node) if isinstance(node, (ast.Call, ast.Subscript)) else None
+        if read is not None and read[0].endswith(("_URL", "_URI", "_LOCATION")) and kind.upper() in read[0]:
+            found.append(ResourceEnv(read[0], "url"))
+    return tuple(dict.fromkeys(found))
+
+
+def _unsafe(settings: Module) -> Iterator[Finding]:
+    """What must not be so in production. Values of secrets are not shown."""
+    stem = settings.path.rpartition("/")[2]
+    if stem in ("local.py", "dev.py", "development.py", "test.py", "testing.py", "tests.py", "settings_local.py"):
+        return
+    debug = settings.names.get("DEBUG")
+    if isinstance(debug, ast.Constant) and debug.value is True:
+        yield Finding(
+            "debug-enabled", "high", settings.path, debug.lineno, "DEBUG = True is written into the settings",
+            'read it from the environment: DEBUG = os.environ.get("DEBUG") == "1"',
+        )  # fmt: skip
+    secret = settings.names.get("SECRET_KEY")
+    if isinstance(secret, ast.Constant) and isinstance(secret.value, str) and secret.value:
+        yield Finding(
+            "hard-coded-secret", "high", settings.path, secret.lineno, "SECRET_KEY is written into the settings",
+            'read it from the environment: SECRET_KEY = os.environ["SECRET_KEY"]; and use a new one',
+        )  # fmt: skip
+    hosts = settings.names.get("ALLOWED_HOSTS")
+    if isinstance(hosts, (ast.List, ast.Tuple)) and not hosts.elts:
+        yield Finding(
+            "allowed-hosts-empty", "medium", settings.path, hosts.lineno,
+            "ALLOWED_HOSTS is empty: with DEBUG off, Django refuses every request",
+            'read it from the environment: ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "").split(",")',
+        )  # fmt: skip

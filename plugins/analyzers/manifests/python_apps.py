@@ -1,0 +1,373 @@
+"""Web applications in Python source: which object a server is told to serve, and the command that serves it.
+
+The object is found by reading the code, never by a name that "usually" fits: `app = Flask(__name__)`, a factory
+`create_app()`, a typed assignment, in any module, also below `src/` or in a folder that the code itself runs from.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
+
+from autostack.core.claims import EnvValue
+from autostack.core.model import Claim, Evidence
+from autostack.core.source import above
+from autostack.plugins.analyzers.manifests.once import once
+from autostack.plugins.analyzers.manifests.python import ENTRY_NAMES, inside, runtime
+from autostack.plugins.analyzers.manifests.python_code import Module, argument, keyword, modules, place
+
+if TYPE_CHECKING:
+    from autostack.core.source import SourceTree
+
+Interface = Literal["wsgi", "asgi", "own"]
+
+
+@dataclass(frozen=True)
+class Framework:
+    """One row: how the framework's application object is made, what serves it, and its port when nothing is set."""
+
+    name: str
+    constructors: tuple[str, ...]
+    interface: Interface
+    port: int
+    factories: tuple[str, ...] = ()  # functions whose result is an application too
+
+
+FRAMEWORKS: Final = (
+    Framework(
+        "flask", ("flask.Flask", "apiflask.APIFlask", "flask_openapi3.OpenAPI", "connexion.FlaskApp"), "wsgi", 5000
+    ),
+    Framework("fastapi", ("fastapi.FastAPI",), "asgi", 8000),
+    Framework("starlette", ("starlette.applications.Starlette",), "asgi", 8000),
+    Framework("quart", ("quart.Quart",), "asgi", 5000),
+    Framework("litestar", ("litestar.Litestar", "litestar.app.Litestar", "starlite.Starlite"), "asgi", 8000),
+    Framework("python-fasthtml", ("fasthtml.common.FastHTML", "fasthtml.FastHTML"), "asgi", 5001),
+    Framework("falcon", ("falcon.App", "falcon.API"), "wsgi", 8000),
+    Framework("falcon", ("falcon.asgi.App",), "asgi", 8000),
+    Framework("bottle", ("bottle.Bottle", "bottle.default_app"), "wsgi", 8080),
+    Framework("pyramid", (), "wsgi", 6543, ("make_wsgi_app",)),
+    Framework("blacksheep", ("blacksheep.Application", "blacksheep.server.Application"), "asgi", 8000),
+    Framework("robyn", ("robyn.Robyn",), "own", 8080),
+    Framework("sanic", ("sanic.Sanic",), "own", 8000),
+    Framework("aiohttp", ("aiohttp.web.Application",), "own", 8080),
+    Framework("tornado", ("tornado.web.Application",), "own", 8888),
+    Framework("dash", ("dash.Dash",), "wsgi", 8050),
+)
+_BY_CONSTRUCTOR: Final = {name: row for row in FRAMEWORKS for name in row.constructors}
+# A wildcard import (`from fasthtml.common import *`) leaves the bare name.
+_BY_BARE_NAME: Final = {name.rpartition(".")[2]: row for name, row in _BY_CONSTRUCTOR.items() if "fasthtml" in name}
+_NEEDLES: Final = tuple(
+    sorted({name.rpartition(".")[2].encode() + b"(" for name in _BY_CONSTRUCTOR} | {b"make_wsgi_app(", b"fast_app("})
+)
+
+# The servers of an interface, best first: distribution -> its command. `{start}` chooses the folder to import from.
+WSGI_SERVERS: Final = {
+    "gunicorn": "gunicorn --bind 0.0.0.0:$PORT{chdir} {target}",
+    "waitress": "waitress-serve --listen=0.0.0.0:$PORT {call}{target}",
+    "uwsgi": "uwsgi --http 0.0.0.0:$PORT --master{uwsgi} --module {colon}",
+    "hypercorn": "hypercorn --bind 0.0.0.0:$PORT {target}",
+}
+ASGI_SERVERS: Final = {
+    "uvicorn": "uvicorn {target} --host 0.0.0.0 --port $PORT{app_dir}{factory}",
+    "hypercorn": "hypercorn --bind 0.0.0.0:$PORT {target}",
+    "daphne": "daphne --bind 0.0.0.0 --port $PORT {target}",
+    "granian": "granian --interface asgi --host 0.0.0.0 --port $PORT {target}{factory}",
+}
+# Distributions that bring a server along, by the extra that does so ("" = always).
+BRINGS: Final = {
+    "uvicorn": (("fastapi", "standard"), ("fastapi", "all"), ("fastapi-cli", ""), ("fastapi-cli", "standard"),
+                ("starlette", "full"), ("litestar", "standard"), ("python-fasthtml", ""), ("sanic", "")),
+    "hypercorn": (("quart", ""),),
+    "daphne": (("channels", "daphne"),),
+}  # fmt: skip
+_CALLERS: Final = frozenset(
+    ["run", "run_app", "serve", "run_simple", "launch", "listen", "bind", "start_server", "run_single"]
+)
+_ROUTES: Final = frozenset(
+    ["route", "get", "api_route", "add_url_rule", "add_route", "add_get", "add_api_route", "path", "url", "Route"]
+)
+HEALTH_PATHS: Final = (
+    "/healthz", "/health", "/health/", "/healthz/", "/health/live", "/health/liveness", "/live", "/livez",
+    "/healthcheck", "/healthcheck/", "/health-check", "/health_check", "/up", "/up/", "/ping", "/ping/", "/status",
+    "/_health", "/ready", "/readyz", "/heartbeat", "/api/health", "/api/healthz", "/api/health/", "/api/v1/health",
+    "/api/v1/healthz", "/api/ping", "/api/status", "/v1/health", "/ht/",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Application:
+    """An application object: `attribute` of the module, or a `factory` that returns it."""
+
+    framework: Framework
+    path: str
+    line: int
+    start: str  # folder that imports start from, relative to the root
+    module: str  # dotted name from there
+    attribute: str
+    factory: bool = False
+    wrapper: bool = False  # an ASGI or WSGI application around the framework's
+
+    @property
+    def target(self) -> str:
+        return f"{self.module}:{self.attribute}"
+
+
+def applications(source: SourceTree, root: str) -> list[Application]:
+    """All web applications of a root, the likeliest first: entry names, near the root, an object before a factory."""
+    return list(once(source, f"python applications {root}", lambda: tuple(_applications(source, root))))
+
+
+def primary(source: SourceTree, root: str, *frameworks: str) -> Application | None:
+    """The application that the root's web process serves, if it is of one of the frameworks."""
+    found = next(iter(applications(source, root)), None)
+    return found if found and found.framework.name in frameworks else None
+
+
+def server(source: SourceTree, root: str, interface: Interface) -> tuple[str, bool]:
+    """(server, whether the dependencies bring it) for a root's applications of an interface."""
+    known = WSGI_SERVERS if interface == "wsgi" else ASGI_SERVERS
+    for name in known:
+        if provided(name, source, root):
+            return name, True
+    return next(iter(known)), False
+
+
+def provided(program: str, source: SourceTree, root: str) -> bool:
+    """Whether a root's runtime dependencies bring a server program."""
+    installed = runtime(source, root)
+    return program in installed or any(
+        name in installed and (not extra or extra in installed[name].extras) for name, extra in BRINGS.get(program, ())
+    )
+
+
+def start_command(source: SourceTree, root: str, application: Application) -> str:
+    """The command that serves an application on 0.0.0.0:$PORT, typed in the root."""
+    if application.framework.interface == "own":
+        return f"python {inside(root, application.path)}"
+    name, _ = server(source, root, application.framework.interface)
+    pattern = (WSGI_SERVERS if application.framework.interface == "wsgi" else ASGI_SERVERS)[name]
+    moved = application.start != "."
+    target, call, factory = application.target, "", ""
+    if application.factory:
+        if name in ("uvicorn", "granian"):
+            factory = " --factory"
+        elif name == "waitress":
+            call = "--call "
+        else:
+            target = f"'{target}()'"
+    elif application.framework.name == "dash":
+        target = f"{application.module}:{application.attribute}.server"
+    command = pattern.format(
+        target=target,
+        colon=target,
+        call=call,
+        factory=factory,
+        chdir=f" --chdir {application.start}" if moved else "",
+        uwsgi=f" --chdir {application.start}" if moved else "",
+        app_dir=f" --app-dir {application.start}" if moved else "",
+    )
+    if moved and not any(slot in pattern for slot in ("{chdir}", "{uwsgi}", "{app_dir}")):
+        command = f"cd {application.start} && {command}"
+    return command
+
+
+def port(source: SourceTree, root: str, application: Application) -> tuple[int, str | None, Evidence]:
+    """(port when nothing is set, the variable that the code itself reads for it, where that stands)."""
+    default = application.framework.port
+    reason = f"{application.framework.name} listens on {default} when nothing is set"
+    found = listening(source, root)
+    if found is not None:
+        return found[0] or default, found[1], found[2]
+    return default, None, Evidence(application.path, application.line, reason)
+
+
+def listening(source: SourceTree, root: str) -> tuple[int | None, str | None, Evidence] | None:
+    """(port, variable, where) of the first call in a root that starts a server with a port of its own."""
+    for module in modules(source, root, b"port=", b"port =", b".listen(", b"PORT"):
+        for call, name in module.calls():
+            last = name.rpartition(".")[2] or (call.func.attr if isinstance(call.func, ast.Attribute) else "")
+            if last not in _CALLERS and not name.endswith(("HTTPServer", "Config", "TCPSite")):
+                continue
+            given = keyword(call, "port") or keyword(call, "server_port")
+            if given is None and last == "listen":
+                given = argument(call, 0, "port")
+            if given is None:
+                continue
+            number, variable = _port(module, given)
+            if number or variable:
+                return number, variable, Evidence(module.path, call.lineno, f"{last or name}(port=…)")
+    return None
+
+
+def health(source: SourceTree, root: str) -> tuple[str, Evidence] | None:
+    """The route that says whether the application is well, with where it stands; the usual names in a fixed order."""
+    found: dict[str, Evidence] = {}
+    for module in modules(source, root, *(path.strip("/").rpartition("/")[2].encode() for path in HEALTH_PATHS)):
+        for node in module.nodes:
+            if isinstance(node, ast.Call) and _last(node.func) in _ROUTES:
+                route = module.text(argument(node, 0, "path") or keyword(node, "rule"))
+                if route is None and len(node.args) > 1:
+                    route = module.text(node.args[1])
+                if route is None:
+                    continue
+                full = _prefix(module, node) + ("/" + route.lstrip("^/").rstrip("$"))
+                if full in HEALTH_PATHS:
+                    found.setdefault(full, Evidence(module.path, node.lineno, f"route {full}"))
+    return next(((path, found[path]) for path in HEALTH_PATHS if path in found), None)
+
+
+def web_claims(source: SourceTree, root: str, application: Application) -> list[Claim]:
+    """What an application says about its root: framework, web process, port, health route."""
+    here = Evidence(application.path, application.line, _reason(application))
+    framework = application.framework.name
+    dependency = runtime(source, root).get(framework)
+    claims = [
+        Claim(
+            root, "framework", framework, "manifest", [Evidence(dependency.path, dependency.line, "dependency"), here]
+        )
+        if dependency
+        else Claim(root, "framework", framework, "convention", [here]),
+        Claim(root, "language", "python", "convention", [here]),
+        Claim(root, "processes.web.kind", "web", "convention", [here]),
+        Claim(root, "processes.web.command", start_command(source, root, application), "convention", [here]),
+    ]
+    number, variable, where = port(source, root, application)
+    claims.append(Claim(root, "port", number, "convention", [where]))
+    moves = variable if application.framework.interface == "own" else "PORT"
+    if moves:
+        claims.append(Claim(root, "port_env", moves, "convention", [where if variable == moves else here]))
+        claims.append(Claim(root, f"env.{moves}", EnvValue(default=str(number)), "convention", [where]))
+    if (route := health(source, root)) is not None:
+        claims.append(Claim(root, "health_path", route[0], "convention", [route[1]]))
+    return claims
+
+
+# ---------------------------------------------------------------------------------------------- finding them
+
+
+def _applications(source: SourceTree, root: str) -> list[Application]:
+    found: list[tuple[tuple[object, ...], Application]] = []
+    parsed = modules(source, root, *_NEEDLES)
+    factories: dict[str, Framework] = {}
+    for module in parsed:
+        for application in _of_module(source, root, module):
+            found.append((_rank(root, application), application))
+            if application.factory:
+                factories.setdefault(application.attribute, application.framework)
+    if factories:
+        for module in modules(source, root, *(name.encode() + b"(" for name in factories)):
+            for name, value in module.assigned:
+                called = module.name(value.func).rpartition(".")[2] if isinstance(value, ast.Call) else ""
+                if called in factories:
+                    application = _application(source, root, module, factories[called], name, value.lineno)
+                    found.append((_rank(root, application), application))
+    unique = {(a.path, a.attribute): (rank, a) for rank, a in reversed(found)}
+    return [application for _, application in sorted(unique.values(), key=lambda pair: (pair[0], pair[1].line))]
+
+
+def _rank(root: str, application: Application) -> tuple[object, ...]:
+    inner = inside(root, application.path)
+    stem = inner.rpartition("/")[2].removesuffix(".py")
+    depth = len(above(inner)) - 1
+    entry = ENTRY_NAMES.index(stem) if stem in ENTRY_NAMES else len(ENTRY_NAMES)
+    usual = application.attribute in ("app", "application", "server", "api")
+    # A module whose name says that it is what servers load goes first, then what stands nearest to the root.
+    served = stem in ("wsgi", "asgi") and usual
+    return (application.factory, not application.wrapper, not served, depth, not usual, entry, inner)
+
+
+def _of_module(source: SourceTree, root: str, module: Module) -> Iterator[Application]:
+    for name, value in module.assigned:
+        wrapped = _wrapped(module, value)
+        row = wrapped or _constructed(module, value)
+        if row is not None:
+            yield _application(source, root, module, row, name, value.lineno, wrapper=wrapped is not None)
+    for node in module.tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple) and isinstance(node.value, ast.Call):
+            first = node.targets[0].elts[0]
+            if isinstance(first, ast.Name) and module.name(node.value.func).rpartition(".")[2] == "fast_app":
+                row = _BY_CONSTRUCTOR["fasthtml.common.FastHTML"]
+                yield _application(source, root, module, row, first.id, node.lineno)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and (made := _factory(module, node)):
+            yield replace(_application(source, root, module, made, node.name, node.lineno), factory=True)
+
+
+def _application(
+    source: SourceTree, root: str, module: Module, row: Framework, attribute: str, line: int, *, wrapper: bool = False
+) -> Application:
+    start, name = place(source, root, module.path)
+    return Application(row, module.path, line, start, name, attribute, wrapper=wrapper)
+
+
+def _constructed(module: Module, value: ast.AST) -> Framework | None:
+    if not isinstance(value, ast.Call):
+        return None
+    name = module.name(value.func)
+    row = _BY_CONSTRUCTOR.get(name)
+    if row is None and name in _BY_BARE_NAME and "*" in module.imports:
+        row = _BY_BARE_NAME[name]
+    if row is None and name.rpartition(".")[2] == "make_wsgi_app":
+        row = next(found for found in FRAMEWORKS if found.name == "pyramid")
+    return row
+
+
+def _wrapped(module: Module, value: ast.AST) -> Framework | None:
+    """`asgi = socketio.ASGIApp(sio, app)`: what is served is the wrapper around the framework's application."""
+    if not isinstance(value, ast.Call) or not _last(value.func).endswith(("ASGIApp", "WSGIApp")):
+        return None
+    given = {item.id for item in [*value.args, *(k.value for k in value.keywords)] if isinstance(item, ast.Name)}
+    rows = (_constructed(module, inner) for name, inner in module.assigned if name in given)
+    return next((row for row in rows if row is not None), None)
+
+
+def _factory(module: Module, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Framework | None:
+    """The framework of a function that makes an application and returns it, callable without arguments."""
+    required = len(function.args.args) - len(function.args.defaults)
+    if required > 0 or any(default is None for default in function.args.kw_defaults):
+        return None
+    made: dict[str, Framework] = {}
+    for node in ast.walk(function):
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            row = _constructed(module, node.value)
+            made |= {target.id: row for target in targets if isinstance(target, ast.Name) and row}
+        if isinstance(node, ast.Return) and node.value is not None:
+            if (row := _constructed(module, node.value)) is not None:
+                return row
+            if isinstance(node.value, ast.Name) and node.value.id in made:
+                return made[node.value.id]
+    return None
+
+
+def _port(module: Module, node: ast.expr) -> tuple[int | None, str | None]:
+    if (read := module.environment(node)) is not None:
+        return _number(read[1]), read[0]
+    return _number(module.constant(node)), None
+
+
+def _number(value: object) -> int | None:
+    text = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
+    return int(text) if text.isascii() and text.isdigit() and 0 < int(text[:6]) < 65536 else None
+
+
+def _prefix(module: Module, route: ast.Call) -> str:
+    """The prefix of the router that a route is declared on: `router = APIRouter(prefix="/api")`."""
+    owner = route.func.value if isinstance(route.func, ast.Attribute) else None
+    made = module.names.get(owner.id) if isinstance(owner, ast.Name) else None
+    if not isinstance(made, ast.Call):
+        return ""
+    prefix = module.text(keyword(made, "prefix") or keyword(made, "url_prefix")) or ""
+    return "/" + prefix.strip("/") if prefix.strip("/") else ""
+
+
+def _last(function: ast.expr) -> str:
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def _reason(application: Application) -> str:
+    kind = "factory" if application.factory else "object"
+    return f"{application.framework.name} application {kind} {application.attribute}"

@@ -1,0 +1,191 @@
+"""Python programs that are started as they are: frameworks with a command of their own, scripts, installed commands."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from autostack.core.model import Evidence
+from autostack.core.source import join
+from autostack.plugins.analyzers.manifests.python import ENTRY_NAMES, inside, runtime
+from autostack.plugins.analyzers.manifests.python_apps import listening
+from autostack.plugins.analyzers.manifests.python_code import Module, files, module, modules, place
+from autostack.plugins.analyzers.manifests.python_project import is_installed, scripts
+
+if TYPE_CHECKING:
+    from autostack.core.source import SourceTree
+
+
+@dataclass(frozen=True)
+class Runner:
+    """One row: a framework that is started with its own command on the file that imports it."""
+
+    dependency: str
+    imported: str
+    command: str
+    port: int
+    health: str | None
+    files: tuple[str, ...] = ()
+
+
+# Sources: docs.streamlit.io/develop/api-reference/cli/run, gradio.app/guides/environment-variables,
+# docs.chainlit.io/backend/command-line, panel.holoviz.org/how_to/server/commandline.html, solara.dev/documentation
+RUNNERS: Final = (
+    Runner("streamlit", "streamlit", "streamlit run {file} --server.address 0.0.0.0 --server.port $PORT"
+           " --server.headless true", 8501, "/_stcore/health", ("streamlit_app", "app", "main", "Home", "dashboard")),
+    Runner("chainlit", "chainlit", "chainlit run {file} --host 0.0.0.0 --port $PORT --headless", 8000, None),
+    Runner("gradio", "gradio", "GRADIO_SERVER_NAME=0.0.0.0 GRADIO_SERVER_PORT=$PORT python {file}", 7860, None),
+    Runner("panel", "panel", "panel serve {file} --address 0.0.0.0 --port $PORT --allow-websocket-origin='*'", 5006,
+           None),
+    Runner("solara", "solara", "solara run {file} --host 0.0.0.0 --port $PORT", 8765, None),
+    Runner("nicegui", "nicegui", "python {file}", 8080, None),
+)  # fmt: skip
+
+_PROGRAM_NAMES: Final = ("main", "app", "server", "bot", "run", "start", "worker", "index", "__main__", "cli")
+# What a script imports says what it is for.
+_LISTENS: Final = ("http.server", "socketserver", "wsgiref", "websockets", "aiohttp.web", "cheroot", "xmlrpc.server")
+_RPC: Final = ("grpc",)
+_COMMANDS: Final = ("argparse", "click", "typer", "fire", "docopt", "optparse")
+
+
+@dataclass(frozen=True)
+class Program:
+    """Something that can be started: a command, what kind of process it is, and the port that it listens on."""
+
+    command: str
+    kind: Literal["web", "worker", "cli"]
+    evidence: Evidence
+    port: int | None = None
+    port_env: str | None = None
+    protocol: Literal["http", "grpc", "tcp"] = "http"
+    framework: str | None = None
+    health: str | None = None
+
+
+def runner(source: SourceTree, root: str) -> Program | None:
+    """The program of a framework with a start command of its own (Streamlit, Gradio …), or None."""
+    installed = runtime(source, root)
+    for row in RUNNERS:
+        if installed and row.dependency not in installed:
+            continue
+        found = [m for m in modules(source, root, row.imported.encode()) if _imports(m, row.imported)]
+        found = [m for m in found if "/pages/" not in "/" + m.path]
+        names = (*row.files, *ENTRY_NAMES)
+        found.sort(key=lambda m: (m.path.count("/"), _index(names, _stem(m.path)), m.path))
+        if found and (installed or _stem(found[0].path) in names):
+            path = inside(root, found[0].path)
+            where = Evidence(found[0].path, _import_line(found[0], row.imported), f"imports {row.imported}")
+            moved = "PORT" if "$PORT" in row.command else None
+            return Program(
+                row.command.format(file=path), "web", where, row.port, moved, "http", row.dependency, row.health
+            )
+    return None
+
+
+def script(source: SourceTree, root: str) -> Program | None:
+    """The script that a root is started with: an entry file by its name, near the root, or an installed command."""
+    candidates: list[tuple[tuple[int, int, int, str], Module]] = []
+    for path in files(source, root):
+        inner = inside(root, path)
+        stem = _stem(path)
+        if inner.count("/") > 2 or (stem not in _PROGRAM_NAMES and inner.count("/") > 0):
+            continue
+        parsed = module(source, path)
+        if parsed is None or not parsed.tree.body:
+            continue
+        guarded = _is_guarded(parsed)
+        if stem in _PROGRAM_NAMES[:6] and "/" not in inner and _does_something(parsed):
+            candidates.append(((inner.count("/"), not guarded, _index(_PROGRAM_NAMES, stem), path), parsed))
+        elif guarded or stem == "__main__":
+            candidates.append(((inner.count("/"), 0, _index(_PROGRAM_NAMES, stem), path), parsed))
+    for _, parsed in sorted(candidates, key=lambda pair: pair[0]):
+        return _program(source, root, parsed)
+    return _installed(source, root)
+
+
+def _program(source: SourceTree, root: str, parsed: Module) -> Program:
+    start, name = place(source, root, parsed.path)
+    path = inside(root, parsed.path)
+    relative = any(isinstance(node, ast.ImportFrom) and node.level > 0 for node in parsed.nodes)
+    if _stem(parsed.path) == "__main__" and "." in name:
+        command = f"python -m {name.removesuffix('.__main__')}"
+    elif relative or (start == "." and "/" in path and "." in name):
+        command = f"python -m {name}"
+    else:
+        command = f"python {path}"
+    line = next((node.lineno for node in parsed.tree.body if _guards(node)), 1)
+    where = Evidence(parsed.path, line, "started as a script")
+    imported = set(parsed.imports.values())
+    if (opened := grpc_port(source, root)) is not None:
+        return Program(command, "web", opened[1], opened[0], None, "grpc")
+    opened_http = listening(source, root)
+    if opened_http is not None or any(_imports(parsed, name) for name in _LISTENS):
+        number, variable, at = opened_http or (None, None, where)
+        return Program(command, "web", at, number, variable)
+    is_command = any(name.partition(".")[0] in _COMMANDS for name in imported)
+    return Program(command, "cli" if is_command else "worker", where)
+
+
+def grpc_port(source: SourceTree, root: str) -> tuple[int | None, Evidence] | None:
+    """The port of a gRPC server: `server.add_insecure_port("[::]:50051")`."""
+    for parsed in modules(source, root, b"add_insecure_port", b"add_secure_port"):
+        for call, _ in parsed.calls():
+            if isinstance(call.func, ast.Attribute) and call.func.attr in ("add_insecure_port", "add_secure_port"):
+                address = parsed.text(call.args[0]) if call.args else None
+                number = (address or "").rpartition(":")[2]
+                port = int(number) if number.isascii() and number.isdigit() and len(number) < 6 else 50051
+                return port, Evidence(parsed.path, call.lineno, "gRPC server")
+    return None
+
+
+def _installed(source: SourceTree, root: str) -> Program | None:
+    if not is_installed(source, root):
+        return None
+    found = scripts(source, root)
+    if not found:
+        return None
+    name = next(iter(found))
+    path = join(root, "pyproject.toml")
+    return Program(name, "cli", Evidence(path, source.line(path, found[name]), f"installs the command {name}"))
+
+
+def _stem(path: str) -> str:
+    return path.rpartition("/")[2].removesuffix(".py")
+
+
+def _index(names: tuple[str, ...], name: str) -> int:
+    return names.index(name) if name in names else len(names)
+
+
+def _imports(parsed: Module, name: str) -> bool:
+    return any(found == name or found.startswith(name + ".") for found in parsed.imports.values())
+
+
+def _import_line(parsed: Module, name: str) -> int:
+    for node in parsed.nodes:
+        if isinstance(node, ast.Import) and any(alias.name.partition(".")[0] == name for alias in node.names):
+            return node.lineno
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == name:
+            return node.lineno
+    return 1
+
+
+def _is_guarded(parsed: Module) -> bool:
+    return any(_guards(node) for node in parsed.tree.body)
+
+
+def _guards(node: ast.stmt) -> bool:
+    if not isinstance(node, ast.If) or not isinstance(node.test, ast.Compare):
+        return False
+    return isinstance(node.test.left, ast.Name) and node.test.left.id == "__name__"
+
+
+def _does_something(parsed: Module) -> bool:
+    """Whether running the file has an effect: a guard, a call or a loop at its top level."""
+    return any(
+        _guards(node)
+        or isinstance(node, (ast.While, ast.For, ast.With, ast.AsyncWith, ast.Try))
+        or (isinstance(node, ast.Expr) and isinstance(node.value, (ast.Call, ast.Await)))
+        for node in parsed.tree.body
+    )
