@@ -10,7 +10,7 @@ from typing import Final
 from autostack.plugins.deployers.local import processes
 from autostack.plugins.deployers.local.workspace import Program, Started
 
-LIMIT_S: Final = 60.0
+LIMIT_S = 60.0  # seconds until a program must be well
 SETTLE_S: Final = 1.5  # a program without a port is well if it lives this long
 _HOSTS: Final = ("127.0.0.1", "::1")
 
@@ -21,7 +21,7 @@ def answers(port: int, path: str | None, timeout: float = 5.0) -> bool:
 
 
 def wait(
-    program: Program, started: Started, deployment: str, limit_s: float = LIMIT_S
+    program: Program, started: Started, deployment: str, limit_s: float | None = None
 ) -> tuple[int | None, str | None]:
     """Wait until the program is well: the port where it answers, and None; or the reason why it isn't.
 
