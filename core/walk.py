@@ -152,10 +152,9 @@ def split(sizes: dict[str, Entry]) -> Walk:
     for path in sorted(sizes, key=lambda p: (p.count("/"), p)):
         parent, _, name = path.rpartition("/")
         kind = state(parent)
-        if kind is None:
-            found.carried[path] = sizes[path]
-        elif not kind and not is_junk(name):
-            found.files[path] = sizes[path]
+        if kind is True or is_junk(name):
+            continue
+        (found.files if kind is False else found.carried)[path] = sizes[path]
     return found
 
 

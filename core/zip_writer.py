@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import stat
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-from autostack.core.zips import CENTRAL, DEFLATED, END, LOCAL, UNIX, UTF8
+from autostack.core.zips import CENTRAL, CHUNK, DEFLATED, END, LOCAL, UNIX, UTF8
 
 # The comment of the zips written here: such a one has its layout already, and is not unwrapped a second time.
 OWN_COMMENT: Final = b"autostack source 1"
@@ -46,7 +46,7 @@ class ZipWriter:
         start = self._file.tell()
         deflater = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
         size = crc = 0
-        for chunk in chunks:
+        for chunk in _even(chunks):
             size += len(chunk)
             crc = zlib.crc32(chunk, crc)
             self._file.write(deflater.compress(chunk))
@@ -92,3 +92,15 @@ class ZipWriter:
             b"PK\3\4", self._NEEDS, UTF8, DEFLATED, 0, self._DATE, w.crc, w.packed, w.size, len(w.name), 0
         )
         return head + w.name
+
+
+def _even(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of one size: what a deflater gives may depend on where its input is cut."""
+    waiting = bytearray()
+    for chunk in chunks:
+        waiting += chunk
+        while len(waiting) >= CHUNK:
+            yield bytes(waiting[:CHUNK])
+            del waiting[:CHUNK]
+    if waiting:
+        yield bytes(waiting)
