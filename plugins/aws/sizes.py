@@ -45,7 +45,6 @@ SQL_MIB: Final = 256
 CACHE_MIB: Final = 64
 HEADROOM: Final = 1.3
 DISK_GIB: Final = 16
-VOLUME_GIB: Final = 4  # added to the disk for each volume of the application
 
 
 def memory_needed(application_mib: int, *, sql: int = 0, caches: int = 0) -> int:
@@ -58,9 +57,9 @@ def smallest_instance(cpu: Cpu, mib: int) -> InstanceType | None:
     return next((instance for instance in INSTANCE_TYPES[cpu] if instance.mib >= mib), None)
 
 
-def disk(volumes: int) -> int:
-    """GiB of the root disk: system and images, and a share for each volume."""
-    return DISK_GIB + VOLUME_GIB * volumes
+def disk(volumes_gib: int) -> int:
+    """GiB of the root disk: system and images, and the application's volumes."""
+    return DISK_GIB + volumes_gib
 
 
 @dataclass(frozen=True)
@@ -99,5 +98,10 @@ OBJECTS: Final = Quantity("s3", "standard_storage_first_50tb", "GB-month", 1, 10
 BACKUPS: Final = Quantity("s3", "standard_storage_first_50tb", "GB-month", 1, 5, 20)
 RELEASES: Final = Quantity("s3", "standard_storage_first_50tb", "GB-month", 0.1, 0.3, 1)  # 10 MiB each, 30 days
 BUCKET_WRITES: Final = Quantity("s3", "put_copy_post_list", "1000 requests", 0.1, 0.3, 1)
-BUILDS: Final = Quantity("codebuild", "", "minute", 50, 150, 500)  # of five minutes each
 IMAGES: Final = Quantity("ecr", "private_storage", "GB-month", 1, 1, 1)
+# Builds of five minutes. A bundler needs more than the 3 or 4 GiB of the smallest kind; these are the next ones.
+BUILDS: Final[dict[Cpu, Quantity]] = {
+    "arm64": Quantity("codebuild", "linux_arm1_large", "minute", 50, 150, 500),
+    "x86_64": Quantity("codebuild", "linux_general1_medium", "minute", 50, 150, 500),
+}
+BUILD_MINUTES: Final = 5
