@@ -89,10 +89,10 @@ def _unfit(source: SourceTree, path: str, target: str | None) -> str | None:
             stages[-1] = (name, command if word == "CMD" or before is None else before)
     if not stages:
         return f"{path} has no FROM"
-    name, command = next((stage for stage in stages if target and stage[0] == target.lower()), stages[-1])
-    if command and roles.is_development(command):
+    final, started = next((stage for stage in stages if target and stage[0] == target.lower()), stages[-1])
+    if started and roles.is_development(started):
         return f"{path} starts a development server"
-    if len(stages) == 1 and name in _DEVELOPMENT_STAGES:
+    if len(stages) == 1 and final in _DEVELOPMENT_STAGES:
         return f"{path} has only a development stage"
     return None
 
