@@ -5,6 +5,7 @@ A name in angle brackets stands for any text without a dot (`<name>`), except th
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -72,7 +73,12 @@ FIELDS: tuple[Field, ...] = (
     Field("libraries", Words),  # united over all claims
     Field("library", bool),  # this root is a library, whatever else it looks like
     Field("part_of", str),  # this root is no service; its toolchain joins the root that is the value
-    Field("auxiliary", str),  # this root or compose service is a dashboard, proxy or tool: the value says which
+    Field("auxiliary", str),  # this root is a dashboard, proxy or tool: the value says which
+    Field("auxiliary.<name>", str),  # so is this process, compose service or resource
+    Field(
+        "uses", Words
+    ),  # roots of libraries of this source that this root depends on: their needs and env are its own
+    Field("waive.<rule>", bool),  # findings of this rule, in this root and below, are known and left out
     Field("build_root", str),
     Field("port", int),  # port, health_path, start_command: the main process's
     Field("port_env", str),
@@ -133,6 +139,51 @@ def _expression(pattern: str) -> re.Pattern[str]:
     return re.compile(r"\.".join(parts))
 
 
+# What a type doesn't say: pattern -> (is the value refused?, why). Names and values come from strangers.
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
+_SCHEDULE = re.compile(r"\S+(?: \S+){4}")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+
+Refusal = tuple[Callable[[str, object], bool], str]
+_NO_PORT: Refusal = (lambda field, value: not _is_port(value), "a port is a number from 1 to 65535")
+_NO_TEXT: Refusal = (
+    lambda field, value: "\0" in str(value) or len(str(value)) > 32_768,
+    "at most 32,768 characters, no NUL",
+)
+LIMITS: dict[str, tuple[Refusal, ...]] = {
+    "port": (_NO_PORT,),
+    "processes.<name>.ports": (
+        (lambda field, value: not all(_is_port(one.port) for one in _ports(value)), "a port is a number from 1 to 65535"),
+    ),
+    "processes.<name>.memory_mib": ((lambda field, value: not _between(value, 1, 1 << 20), "MiB, from 1 to 1048576"),),
+    "processes.<name>.schedule": (
+        (lambda field, value: _SCHEDULE.fullmatch(str(value)) is None, "a schedule has five fields (minute hour day month weekday)"),
+    ),
+    "env.<name>": (
+        (lambda field, value: _ENV_NAME.fullmatch(field.partition(".")[2]) is None, "a variable's name is letters, digits and _"),
+    ),
+    "<toolchain>.version": (
+        (
+            lambda field, value: isinstance(value, VersionValue) and _VERSION.fullmatch(value.version) is None,
+            "`version` is one version, no range",
+        ),
+    ),
+    **dict.fromkeys(("name", "start_command", "release_command", "install_command", "build_command", "processes.<name>.command", "<toolchain>.install_command", "<toolchain>.build_command", "health_path", "static_dir"), (_NO_TEXT,)),
+}  # fmt: skip
+
+
+def _between(value: object, least: int, most: int) -> bool:
+    return isinstance(value, int) and least <= value <= most
+
+
+def _is_port(value: object) -> bool:
+    return _between(value, 1, 65535)
+
+
+def _ports(value: object) -> list[Port]:
+    return [one for one in value if isinstance(one, Port)] if isinstance(value, list) else []
+
+
 _EXACT = {row.pattern: row for row in FIELDS if "<" not in row.pattern}
 _PATTERNS = tuple((_expression(row.pattern), row) for row in FIELDS if "<" in row.pattern)
 
@@ -163,5 +214,8 @@ def value(claim: Claim) -> object:
     if found == "":
         raise BadClaim(f"{claim.field}: an empty text is no value; leave the claim out")
     if isinstance(found, str) and row.pattern == "<toolchain>.version":
-        return VersionValue(requested=found, version=found)
+        found = VersionValue(requested=found, version=found)
+    for refusal, message in LIMITS.get(row.pattern, ()):
+        if refusal(claim.field, found):
+            raise BadClaim(f"{claim.field}: {message}")
     return found

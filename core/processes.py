@@ -1,0 +1,342 @@
+"""The processes of a service: which claims mean the same one, which one absorbs which, and which is the main one.
+
+Two sources name one process differently (a Procfile's `web`, compose's `api`, a framework's default): what makes them the
+same is the role. Sources are laid down strongest first; a process whose role is already there is absorbed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar, cast, get_args
+
+from autostack.core import names, roles
+from autostack.core.claimset import ClaimSet
+from autostack.core.model import Build, Claim, Port, Process, ProcessKind
+from autostack.core.ranking import Decision, Record, order, ranked, source_row
+from autostack.core.strengths import RANK
+
+# The claims that say how strong a process is, and from which source; memory or a health path say nothing about that.
+TELLING = ("kind", "command", "ports", "schedule", "build")
+KINDS = ("web", "worker", "cron", "cli")  # in the order in which they become the main process; release never does
+ABSORBING = RANK["declared"]  # processes at least as strong are a developer's own word
+
+T = TypeVar("T")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+
+
+@dataclass
+class Draft:
+    """A process on its way: its claims by part (`kind`, `command` …), and whether a framework's default is among them."""
+
+    name: str
+    claims: dict[str, list[Claim]] = field(default_factory=dict)
+    of_framework: bool = False
+
+    def of(self, part: str) -> list[Claim]:
+        return ranked(self.claims.get(part, ()))
+
+    @property
+    def all(self) -> list[Claim]:
+        """All claims, strongest first."""
+        return ranked(claim for found in self.claims.values() for claim in found)
+
+    @property
+    def tier(self) -> tuple[int, int]:
+        """The strength of its strongest telling claim, and that claim's source: the smaller, the stronger."""
+        telling = [claim for part in TELLING for claim in self.claims.get(part, ())] or self.all
+        return min(
+            (RANK[claim.strength], source_row(claim) if claim.strength == "declared" else 0) for claim in telling
+        )
+
+    @property
+    def command(self) -> str | None:
+        found = self.commands()
+        return str(found[0].value) if found else None
+
+    def commands(self) -> list[Claim]:
+        """The claims of its command in order: what is for development goes behind what isn't, unless the user wants it."""
+        return sorted(self.claims.get("command", ()), key=lambda claim: (_for_development(claim), order(claim)))
+
+    @property
+    def kind(self) -> str:
+        claimed = self.of("kind")
+        if claimed:
+            return str(claimed[0].value)
+        return roles.kind(self.name, self.command, ports=bool(self.ports), schedule=bool(self.claims.get("schedule")))
+
+    @property
+    def is_open(self) -> bool:
+        """Does nothing say yet what it does: no command, no kind, no port, and a name that means nothing?"""
+        said = any(self.claims.get(part) for part in ("kind", "command", "ports", "role", "schedule"))
+        return not said and self.name.lower() not in roles.KIND_BY_NAME
+
+    @property
+    def role(self) -> str:
+        claimed = self.of("role")
+        return str(claimed[0].value) if claimed else roles.role(self.kind, self.command, self.name)
+
+    @property
+    def ports(self) -> list[Port]:
+        found = self.of("ports")
+        return cast(list[Port], found[0].value) if found else []
+
+    @property
+    def published(self) -> list[int]:
+        return sorted(port.port for port in self.ports if port.public)
+
+    @property
+    def is_loose(self) -> bool:
+        """Has it no command of its own, or one for development only? Then it may be the framework's process."""
+        command = self.command
+        return command is None or roles.is_development(command)
+
+    def absorb(self, other: Draft) -> None:
+        """Take over another one's claims: they answer what this one leaves open, and are alternatives of the rest."""
+        for part, claims in other.claims.items():
+            self.claims.setdefault(part, []).extend(claims)
+        self.of_framework = self.of_framework or other.of_framework or other.tier[0] > ABSORBING
+
+
+def drafts(claims: ClaimSet, root: str) -> list[Draft]:
+    """The processes that are claimed at a root, one a name and role, strongest first."""
+    by_name: dict[str, list[Claim]] = {}
+    for rest, found in claims.below(root, "processes").items():
+        by_name.setdefault(rest.rpartition(".")[0], []).extend(found)
+    split = [draft for name in sorted(by_name) for draft in _split(name, by_name[name])]
+    taken: set[str] = set()
+    for draft in sorted(split, key=lambda draft: (draft.tier, draft.name)):
+        draft.name = names.unique(
+            draft.name if _NAME.fullmatch(draft.name) else names.label(draft.name, draft.kind), taken
+        )
+        taken.add(draft.name)
+    return sorted(split, key=lambda draft: (draft.tier, draft.name))
+
+
+def absorbed(found: Sequence[Draft], framework_port: int | None) -> list[Draft]:
+    """The processes that stay, after each has absorbed those that are the same."""
+    for draft in found:
+        draft.of_framework = draft.tier[0] > ABSORBING
+    kept: list[Draft] = []
+    for draft in found:
+        host = _host(draft, kept, found, framework_port)
+        if host is None:
+            kept.append(draft)
+        else:
+            host.absorb(draft)
+    return kept
+
+
+def main(found: Sequence[Draft]) -> Draft | None:
+    """The one that the service is about."""
+
+    def standing(draft: Draft) -> tuple[int, bool, int, str]:
+        return (
+            KINDS.index(draft.kind),
+            not draft.of_framework,
+            min(draft.published, default=1 << 16),
+            draft.name,
+        )
+
+    able = [draft for draft in found if draft.kind in KINDS]
+    return min(able, key=standing, default=None)
+
+
+def serves(draft: Draft) -> bool:
+    """Is it a web process that does more than hand out files, or than help while developing?"""
+    command = draft.command
+    if draft.kind != "web":
+        return False
+    if command is None:
+        return draft.of_framework
+    return not roles.is_development(command) and not roles.is_static_server(command)
+
+
+def assemble(
+    record: Record, root: str, draft: Draft, *, public: bool, singleton: bool, port: int | None = None
+) -> Process:
+    """The process, with why for each of its answers. `port` is what the service decided for its main process."""
+    settled: dict[str, Decision | None] = {
+        part: record.settle(root, f"processes.{draft.name}.{part}", draft.of(part))
+        for part in ("role", "health_path", "schedule", "memory_mib", "singleton", "build")
+    }
+    commands = draft.commands()
+    key = f"processes.{draft.name}.command"
+    settled["command"] = record.settle(root, key, commands, equal=same_command, conflict=False, sort=False)
+    if settled["command"] is not None:
+        record.note_conflict(root, key, settled["command"], rivals(settled["command"]))
+    settled["ports"] = record.settle(root, f"processes.{draft.name}.ports", draft.of("ports"), equal=same_ports)
+    kind = _settled_kind(record, root, draft)
+    role = _text(settled["role"]) or roles.role(kind, draft.command, draft.name)
+    return Process(
+        name=draft.name,
+        kind=kind,
+        role=role,
+        command=_text(settled["command"]),
+        ports=_ports(draft, settled["ports"], port, public),
+        public=public,
+        health_path=_text(settled["health_path"]),
+        schedule=_text(settled["schedule"]),
+        memory_mib=_typed(settled["memory_mib"], int),
+        singleton=_flag(settled["singleton"], singleton or roles.is_singleton(role, draft.command)),
+        build=_typed(settled["build"], Build),
+    )
+
+
+def rivals(decision: Decision) -> list[Claim]:
+    """The commands that contradict the chosen one: as strong, and meant for the same use."""
+    return [
+        claim
+        for claim in decision.beaten
+        if claim.strength == decision.winner.strength and _for_development(claim) == _for_development(decision.winner)
+    ]
+
+
+def same_command(one: object, other: object) -> bool:
+    """Are two commands the same but for white space?"""
+    return roles.normal(str(one)) == roles.normal(str(other))
+
+
+def same_ports(one: object, other: object) -> bool:
+    """Do two lists name the same ports? Whether they are public is no difference."""
+    return _numbers(one) == _numbers(other)
+
+
+# ---------------------------------------------------------------------------------------------- what is the same process
+
+
+def _split(name: str, claims: list[Claim]) -> list[Draft]:
+    """One draft a role, where plugins mean different things by one name; what the user says is about all of them."""
+    commands = ranked(c for c in claims if _part(c) == "command" and c.strength != "override")
+    plugin_role: dict[str, str] = {}
+    for claim in commands:
+        command = str(claim.value)
+        if not roles.is_launcher(command):
+            role = roles.role(roles.kind(name, command), command, name)
+            plugin_role.setdefault(claim.plugin, role)
+    distinct = list(dict.fromkeys(plugin_role.values()))
+    if len(distinct) < 2:
+        return [_draft(name, claims)]
+    meant = roles.KIND_BY_NAME.get(name.lower())
+    keeper = next((role for role in distinct if role.partition(":")[0] == meant), distinct[0])
+    groups: dict[str, list[Claim]] = {keeper: []}
+    for claim in claims:
+        role = keeper if claim.strength == "override" else plugin_role.get(claim.plugin, keeper)
+        groups.setdefault(role, []).append(claim)
+    return [
+        _draft(name if role == keeper else f"{name}-{role.rpartition(':')[2]}", found) for role, found in groups.items()
+    ]
+
+
+def _draft(name: str, claims: Iterable[Claim]) -> Draft:
+    draft = Draft(name)
+    for claim in claims:
+        draft.claims.setdefault(_part(claim), []).append(claim)
+    return draft
+
+
+def _part(claim: Claim) -> str:
+    return claim.field.rpartition(".")[2]
+
+
+def _host(draft: Draft, kept: Sequence[Draft], found: Sequence[Draft], framework_port: int | None) -> Draft | None:
+    """Which of the stronger processes this one is, if any."""
+    ports = {port.port for port in draft.ports} or ({framework_port} if framework_port else set())
+    able = [host for host in kept if host.tier < draft.tier and _means_the_same(host, draft, kept, ports)]
+    if not able:
+        return None
+    command = draft.command
+
+    def likeness(host: Draft) -> tuple[bool, bool, bool, bool, int, str]:
+        return (
+            host.name != draft.name,
+            command is None or host.command is None or not same_command(host.command, command),
+            not ports & {port.port for port in host.ports},
+            host.is_loose,
+            min(host.published, default=1 << 16),
+            host.name,
+        )
+
+    best = min(able, key=likeness)
+    peers = [other for other in found if other.tier == draft.tier and other.role == draft.role]
+    declared = draft.tier[0] <= ABSORBING
+    if declared and len(peers) > 1 and all(likeness(best)[:3]) and not (draft.is_loose and draft.kind == "web"):
+        return None  # two of a kind stand in one file: the developer means two
+    return best
+
+
+def _means_the_same(host: Draft, draft: Draft, kept: Sequence[Draft], ports: set[int]) -> bool:
+    if draft.kind == "web" and host.is_open:
+        return sum(other.is_open for other in kept) == 1
+    if host.kind != draft.kind:
+        return False
+    if host.kind == "web" and host.is_loose and host.role == draft.role:
+        loose = [other for other in kept if other.kind == "web" and other.is_loose]
+        return len(loose) == 1 or bool(ports & {port.port for port in host.ports})
+    if host.role == draft.role:
+        return True
+    # `make worker` may be Celery: one can't tell, and two workers that do the same are worse than one
+    opaque = [one for one in (host, draft) if one.command is None or roles.is_launcher(one.command)]
+    return (
+        host.kind == "worker"
+        and any(one.role == "worker" for one in opaque)
+        and sum(k.kind == "worker" for k in kept) == 1
+    )
+
+
+# ---------------------------------------------------------------------------------------------- answers
+
+
+def _for_development(claim: Claim) -> bool:
+    return claim.strength != "override" and roles.is_development(str(claim.value))
+
+
+def _settled_kind(record: Record, root: str, draft: Draft) -> ProcessKind:
+    decision = record.settle(root, f"processes.{draft.name}.kind", draft.of("kind"))
+    kind = draft.kind
+    if decision is None and draft.all:
+        record.note(root, f"processes.{draft.name}.kind", kind, draft.all[0])
+    return cast(ProcessKind, kind if kind in get_args(ProcessKind) else "worker")
+
+
+def _ports(draft: Draft, decision: Decision | None, chosen: int | None, public: bool) -> list[Port]:
+    """The ports by number; the service's own port takes the place of the first, and is open if the process is."""
+    claimed = cast(list[Port], decision.value) if decision else []
+    opened = {
+        port.port for claim in draft.claims.get("ports", ()) for port in cast(list[Port], claim.value) if port.public
+    }
+    ports = {port.port: Port(port.port, port.protocol, port.port in opened) for port in claimed}
+    first = first_port(claimed)
+    if chosen is not None and chosen not in ports:
+        known = ports.pop(first.port) if first else Port(chosen)
+        ports[chosen] = Port(chosen, known.protocol, known.public)
+    answering = chosen if chosen is not None else (first.port if first else None)
+    if public and answering is not None and not any(port.public for port in ports.values()):
+        ports[answering] = Port(answering, ports[answering].protocol, True)
+    return [ports[number] for number in sorted(ports)]
+
+
+def first_port(ports: Iterable[Port]) -> Port | None:
+    """The one that stands for the process: HTTP before others, public before private, then the lowest."""
+    return min(
+        ports, key=lambda port: (port.protocol not in ("http", "grpc"), not port.public, port.port), default=None
+    )
+
+
+def _numbers(value: object) -> list[tuple[int, str]]:
+    ports = value if isinstance(value, list) else []
+    return sorted((port.port, port.protocol) for port in ports if isinstance(port, Port))
+
+
+def _text(decision: Decision | None) -> str | None:
+    return _typed(decision, str)
+
+
+def _typed(decision: Decision | None, kind: type[T]) -> T | None:
+    return decision.value if decision is not None and isinstance(decision.value, kind) else None
+
+
+def _flag(decision: Decision | None, otherwise: bool) -> bool:
+    return decision.value if decision is not None and isinstance(decision.value, bool) else otherwise

@@ -1,0 +1,541 @@
+"""One service from all claims of its root: its processes, toolchains, and the flat answers about the main ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import cast
+
+from autostack.core import names, processes, roles, toolchains
+from autostack.core.claims import BadClaim, EnvValue
+from autostack.core.claimset import ClaimSet, normal_root
+from autostack.core.model import (
+    Build,
+    Call,
+    Claim,
+    Env,
+    Evidence,
+    Finding,
+    Image,
+    Port,
+    Process,
+    Service,
+    ServiceKind,
+    SystemPackage,
+    Toolchain,
+    Volume,
+    Why,
+)
+from autostack.core.processes import Draft
+from autostack.core.ranking import Decision, Record, evidence, order, plain, ranked
+from autostack.core.roots import Layout
+from autostack.core.strengths import RANK
+from autostack.core.vocabulary import FRAMEWORK_TOOLCHAINS, VOLUME_PURPOSES
+
+MOST_PLACES = 20  # at which a variable is read
+
+
+@dataclass
+class Sketch:
+    """A service on its way: what is decided before its process can be built."""
+
+    root: str
+    drafts: list[Draft]
+    main: Draft | None
+    static: bool
+    toolchain: str | None
+
+
+def sketch(claims: ClaimSet, record: Record, layout: Layout, root: str) -> Sketch:
+    """Find the processes of a root, which of them is the main one, and what runs it."""
+    found = _without_tools(claims, record, root, processes.drafts(claims, root))
+    framework_port = _lowest_port(claims.of(root, "port"))
+    kept = processes.absorbed(found, framework_port)
+    static = bool(claims.of(root, "static_dir")) and not any(processes.serves(draft) for draft in kept)
+    if static:
+        for draft in [draft for draft in kept if draft.kind == "web"]:
+            kept.remove(draft)
+            record.note(root, f"processes.{draft.name}.static", "the static site itself", draft.all[0])
+    main = processes.main(kept)
+    if main is None and not static:
+        main = _only_process(claims, root)
+        kept.append(main)
+    about = main.all if main is not None else claims.of(root, "static_dir")
+    command = _start(claims, root, main) if main is not None else None
+    toolchain = toolchains.main(claims, root, toolchains.used(claims, root), command, about, static)
+    return Sketch(root, kept, main, static, toolchain)
+
+
+def assemble(
+    claims: ClaimSet,
+    record: Record,
+    layout: Layout,
+    outline: Sketch,
+    *,
+    public: bool,
+    needs: list[str],
+    singleton: bool,
+) -> tuple[Service, list[Finding]]:
+    """The service without its final name and calls, which depend on the others."""
+    root, main = outline.root, outline.main
+    port = _port(claims, record, outline)
+    _lend_main(claims, main)
+    built = _processes(claims, record, outline, public=public, singleton=singleton, port=port)
+    chosen = next((process for process in built if main is not None and process.name == main.name), None)
+    own, version = _toolchains(claims, record, layout, outline)
+    first = next((toolchain for toolchain in own if toolchain.name == outline.toolchain and toolchain.root), None)
+    framework, losers = _framework(claims, record, outline)
+    kind = _kind(claims, record, outline, chosen)
+    if version is not None and first is not None and first.runtime is not None:
+        record.note(root, "runtime.version", first.runtime.version, version.winner)
+    _mirror(record, root, outline, chosen)
+    build_root = _build_root(claims, record, root, first)
+    build = record.settle(root, "build", claims.of(root, "build"))
+    pm_version = record.settle(
+        root,
+        "package_manager_version",
+        [
+            *claims.of(root, "package_manager_version"),
+            *(
+                toolchains.spoken(claims, root, outline.toolchain, "package_manager_version")
+                if outline.toolchain
+                else ()
+            ),
+        ],
+    )
+    lent = layout.lent(root)
+    service = Service(
+        root=root,
+        build_root=build_root,
+        name=root,
+        kind=kind,
+        language=_language(claims, record, outline),
+        framework=framework,
+        libraries=_libraries(claims, record, root, losers),
+        runtime=first.runtime if first else None,
+        package_manager=first.package_manager if first else _text(record, claims, root, "package_manager"),
+        package_manager_version=toolchains.text(pm_version),
+        install_command=first.install_command if first else _text(record, claims, root, "install_command"),
+        build_command=first.build_command if first else _text(record, claims, root, "build_command"),
+        start_command=chosen.command if chosen else None,
+        release_command=_release_command(record, root, built),
+        port=port,
+        port_env=_text(record, claims, root, "port_env"),
+        health_path=chosen.health_path if chosen else _text(record, claims, root, "health_path"),
+        static_dir=_text(record, claims, root, "static_dir"),
+        build=build.value if build is not None and isinstance(build.value, Build) else None,
+        processes=built,
+        toolchains=own,
+        system_packages=_system_packages(claims, record, root, lent),
+        env=_env(claims, record, root, lent),
+        volumes=_volumes(claims, record, root),
+        needs=needs,
+        images=_images(claims, record, root),
+    )
+    return service, _development_findings(outline)
+
+
+def name(claims: ClaimSet, record: Record, root: str, taken: set[str]) -> str:
+    """The service's name: claimed, else its folder's, else `app`, as a DNS label that no other one has."""
+    decision = record.settle(root, "name", claims.of(root, "name"))
+    if decision is not None:
+        found = names.unique(names.label(str(decision.value)), taken)
+        record.why[f"{root}#name"] = replace(decision.why, value=found)
+    else:
+        found = names.unique(names.label("" if root == "." else root), taken)
+        record.why[f"{root}#name"] = Why(found, "guess", "", [Evidence(root, None, "the folder's name")])
+    return found
+
+
+# ---------------------------------------------------------------------------------------------- processes
+
+
+def _without_tools(claims: ClaimSet, record: Record, root: str, found: list[Draft]) -> list[Draft]:
+    """Leave out dashboards, proxies and tools, and say so; what the user declares in `autostack.yaml` stays."""
+    said = {claim.field.removeprefix("auxiliary."): claim for claim in claims.everywhere("auxiliary")}
+    here = {str(claim.value).lower(): claim for claim in claims.of(root, "auxiliary")}
+    has_code = bool(claims.of(root, "language", "framework", "static_dir"))
+    kept = []
+    for draft in found:
+        command = draft.command
+        tool = roles.auxiliary(draft.role, draft.name if command is None else "")
+        if tool is None and command is not None and roles.is_static_server(command) and not has_code:
+            tool = roles.AUXILIARY.get(roles.program(command) or "")
+        claim = said.get(draft.name) or here.get(draft.name.lower()) or (draft.all[0] if tool else None)
+        if claim is None or draft.tier[0] == RANK["override"]:
+            kept.append(draft)
+        else:
+            record.note(root, f"processes.{draft.name}.auxiliary", tool or str(claim.value), claim)
+    return kept
+
+
+def _only_process(claims: ClaimSet, root: str) -> Draft:
+    """The process of a root that is a service by its Dockerfile or start command alone."""
+    kinds = ranked(claims.of(root, "kind"))
+    start = ranked(claims.of(root, "start_command"))
+    command = str(start[0].value) if start else None
+    kind = str(kinds[0].value) if kinds else roles.kind("", command, ports=bool(claims.of(root, "port")))
+    draft = Draft(kind if kind in processes.KINDS else "web")
+    by = (
+        kinds
+        or start
+        or ranked(claims.of(root, "build", "port", "static_dir"))
+        or ranked(claims.of(root, *claims.fields(root)))
+    )[0]
+    draft.claims["kind"] = [replace(by, field=f"processes.{draft.name}.kind", value=draft.name)]
+    return draft
+
+
+def _start(claims: ClaimSet, root: str, main: Draft) -> str | None:
+    """The main process's command, the service's own `start_command` among its claims."""
+    draft = Draft(
+        main.name, {**main.claims, "command": [*main.claims.get("command", ()), *claims.of(root, "start_command")]}
+    )
+    return draft.command
+
+
+def _lend_main(claims: ClaimSet, main: Draft | None) -> None:
+    """Let the claims about "the service" compete as claims about its main process."""
+    if main is None:
+        return
+    root = main.all[0].root if main.all else None
+    if root is None:
+        return
+    for flat, part in (("start_command", "command"), ("health_path", "health_path"), ("kind", "kind")):
+        lent = [
+            c for c in claims.of(root, flat) if part != "kind" or (c.value != "static" and c.strength == "override")
+        ]
+        if lent:
+            main.claims.setdefault(part, []).extend(lent)
+
+
+def _processes(
+    claims: ClaimSet, record: Record, outline: Sketch, *, public: bool, singleton: bool, port: int | None
+) -> list[Process]:
+    root = outline.root
+    drafts = _with_release(claims, root, outline.drafts)
+    published = any(draft.published for draft in drafts if draft.kind == "web")
+    built = [
+        processes.assemble(
+            record,
+            root,
+            draft,
+            public=draft.kind == "web" and (bool(draft.published) if published else public and draft is outline.main),
+            singleton=singleton and draft.kind in ("web", "worker"),
+            port=port if draft is outline.main else None,
+        )
+        for draft in drafts
+    ]
+    order_of = {kind: at for at, kind in enumerate((*processes.KINDS, "release"))}
+    first = outline.main.name if outline.main is not None else ""
+    return sorted(built, key=lambda p: (p.name != first, order_of[p.kind], p.name))
+
+
+def _with_release(claims: ClaimSet, root: str, drafts: list[Draft]) -> list[Draft]:
+    """Let the service's `release_command` compete; the user's own takes the place of all release processes."""
+    said = claims.of(root, "release_command")
+    if not said:
+        return drafts
+    releases = [draft for draft in drafts if draft.kind == "release"]
+    others = [draft for draft in drafts if draft.kind != "release"]
+    merged = Draft("release")
+    for draft in releases:
+        merged.absorb(draft)
+    strongest = ranked(said)[0]
+    merged.claims.setdefault("kind", []).append(replace(strongest, field="processes.release.kind", value="release"))
+    merged.claims.setdefault("command", []).extend(said)
+    return [*others, merged]
+
+
+def _release_command(record: Record, root: str, built: Iterable[Process]) -> str | None:
+    steps = [process for process in built if process.kind == "release" and process.command]
+    if not steps:
+        return None
+    command = " && ".join(str(process.command) for process in steps)
+    record.why[f"{root}#release_command"] = replace(
+        record.why[f"{root}#processes.{steps[0].name}.command"], value=command
+    )
+    return command
+
+
+def _mirror(record: Record, root: str, outline: Sketch, chosen: Process | None) -> None:
+    """The flat names of answers that stand elsewhere: the main process's, the main toolchain's."""
+    pairs = []
+    if chosen is not None:
+        pairs += [
+            ("start_command", f"processes.{chosen.name}.command"),
+            ("health_path", f"processes.{chosen.name}.health_path"),
+        ]
+    if outline.toolchain is not None:
+        pairs += [
+            (part, f"{outline.toolchain}.{part}") for part in ("package_manager", "install_command", "build_command")
+        ]
+    for flat, key in pairs:
+        if f"{root}#{key}" in record.why:
+            record.why[f"{root}#{flat}"] = record.why[f"{root}#{key}"]
+
+
+def _development_findings(outline: Sketch) -> list[Finding]:
+    found = []
+    for draft in outline.drafts:
+        commands = draft.commands()
+        if commands and draft.kind in ("web", "worker") and roles.is_development(str(commands[0].value)):
+            place = commands[0].evidence[0]
+            found.append(
+                Finding(
+                    rule="development-command",
+                    severity="medium",
+                    path=place.path,
+                    line=place.line,
+                    message=f"The only known command of the process {draft.name} is one for development.",
+                    fix="Say how it is started in production: in a Procfile, or as its command in autostack.yaml.",
+                )
+            )
+    return found
+
+
+# ---------------------------------------------------------------------------------------------- flat answers
+
+
+def _text(record: Record, claims: ClaimSet, root: str, field: str) -> str | None:
+    return toolchains.text(record.settle(root, field, claims.of(root, field)))
+
+
+def _kind(claims: ClaimSet, record: Record, outline: Sketch, chosen: Process | None) -> ServiceKind:
+    root = outline.root
+    said = ranked(claims.of(root, "kind"))
+    if said and said[0].strength == "override":
+        record.settle(root, "kind", said)
+        return cast(ServiceKind, said[0].value)
+    if outline.static or chosen is None:
+        by = ranked(claims.of(root, "static_dir"))
+        if by:
+            record.note(root, "kind", "static", by[0])
+        return "static"
+    key = f"{root}#processes.{chosen.name}.kind"
+    if key in record.why:
+        record.why[f"{root}#kind"] = replace(record.why[key], value=chosen.kind)
+    return "worker" if chosen.kind == "release" else chosen.kind
+
+
+def _port(claims: ClaimSet, record: Record, outline: Sketch) -> int | None:
+    """The port of the main process (or static site): claimed, in its command, or the first of its ports."""
+    root, main = outline.root, outline.main
+    said = list(claims.of(root, "port"))
+    if main is not None:
+        said += [
+            replace(claim, value=first.port)
+            for claim in main.claims.get("ports", ())
+            if (first := processes.first_port(cast(list[Port], claim.value))) is not None
+        ]
+    said = ranked(said)
+    named = _named_in_command(claims, root, main)
+    if named is not None:
+        at = next((at for at, claim in enumerate(said) if RANK[claim.strength] >= RANK[named.strength]), len(said))
+        said.insert(at, named)  # what the command says is what it does: first among the equally strong
+    decision = record.settle(root, "port", said, sort=False)
+    return decision.value if decision is not None and isinstance(decision.value, int) else None
+
+
+def _named_in_command(claims: ClaimSet, root: str, main: Draft | None) -> Claim | None:
+    if main is None or main.kind != "web":
+        return None
+    draft = Draft(main.name, {"command": [*main.claims.get("command", ()), *claims.of(root, "start_command")]})
+    commands = draft.commands()
+    if not commands:
+        return None
+    port = roles.listens_on(str(commands[0].value))
+    return None if port is None else replace(commands[0], value=port)
+
+
+def _lowest_port(said: list[Claim]) -> int | None:
+    found = ranked(said)
+    return int(str(found[0].value)) if found else None
+
+
+def _build_root(claims: ClaimSet, record: Record, root: str, toolchain: Toolchain | None) -> str:
+    decision = record.settle(root, "build_root", claims.of(root, "build_root"))
+    if decision is not None:
+        try:
+            return normal_root(str(decision.value))
+        except BadClaim:
+            pass  # outside the source: as if nobody had said so
+    where = toolchain.root if toolchain is not None else root
+    key = f"{root}#{toolchain.name}.root" if toolchain is not None else ""
+    if key in record.why:
+        record.why[f"{root}#build_root"] = record.why[key]
+    return where
+
+
+def _language(claims: ClaimSet, record: Record, outline: Sketch) -> str | None:
+    """The language of the main toolchain; the others of the root are no contradiction."""
+    said = ranked(claims.of(outline.root, "language"))
+    fitting = [
+        claim for claim in said if claim.strength == "override" or toolchains.runs(str(claim.value), outline.toolchain)
+    ]
+    return toolchains.text(_prefer(record, outline.root, "language", said, fitting))
+
+
+def _framework(claims: ClaimSet, record: Record, outline: Sketch) -> tuple[str | None, list[str]]:
+    """The framework that decides how the service is built or started, and the others as libraries."""
+    root = outline.root
+    said = ranked(claims.of(root, "framework"))
+    plugins = {claim.plugin for claim in (outline.main.all if outline.main else claims.of(root, "static_dir"))}
+
+    def fits(claim: Claim) -> int:
+        known = FRAMEWORK_TOOLCHAINS.get(str(claim.value))
+        return (
+            (claim.strength == "override") * 4
+            + (known is None or known == outline.toolchain) * 2
+            + (claim.plugin in plugins)
+        )
+
+    best = max((fits(claim) for claim in said), default=0)
+    decision = _prefer(record, root, "framework", said, [claim for claim in said if fits(claim) == best])
+    losers = [str(claim.value) for claim in decision.beaten] if decision else []
+    return toolchains.text(decision), losers
+
+
+def _prefer(record: Record, root: str, field: str, said: list[Claim], fitting: list[Claim]) -> Decision | None:
+    """Decide with the fitting claims first; only among them is a tie a conflict."""
+    first = fitting or said
+    behind = [claim for claim in said if claim not in first]
+    decision = record.settle(root, field, [*first, *behind], conflict=False, sort=False)
+    if decision is not None:
+        record.note_conflict(
+            root, field, decision, [c for c in decision.beaten if c in first and c.strength == decision.winner.strength]
+        )
+    return decision
+
+
+# ---------------------------------------------------------------------------------------------- lists
+
+
+def _libraries(claims: ClaimSet, record: Record, root: str, losers: list[str]) -> list[str]:
+    said = ranked(claims.of(root, "libraries"))
+    found = sorted({str(name) for claim in said for name in cast(list[str], claim.value)} | set(losers))
+    if said:
+        record.why[f"{root}#libraries"] = Why(found, said[0].strength, said[0].plugin, evidence(said))
+    return found
+
+
+def _toolchains(
+    claims: ClaimSet, record: Record, layout: Layout, outline: Sketch
+) -> tuple[list[Toolchain], Decision | None]:
+    """The root's toolchains, the main one first, then those of its parts."""
+    root = outline.root
+    found: list[Toolchain] = []
+    version: Decision | None = None
+    own = toolchains.used(claims, root)
+    for name in sorted(own, key=lambda name: (name != outline.toolchain, own.index(name))):
+        is_main = name == outline.toolchain
+        toolchain, decision = toolchains.assemble(claims, record, root, name, flat=is_main)
+        version = decision if is_main else version
+        found.append(toolchain)
+    for part in layout.parts.get(root, ()):
+        for name in toolchains.used(claims, part):
+            found.append(toolchains.assemble(claims, record, part, name)[0])
+    return found, version
+
+
+def _merged(claims: ClaimSet, root: str, lent: list[str], prefix: str) -> dict[str, list[Claim]]:
+    """The claims of `<prefix>.<name>` of the service and of all that it is made of, by name, in order."""
+    by_name: dict[str, list[Claim]] = {}
+    for folder in (root, *lent):
+        for name, found in claims.below(folder, prefix).items():
+            by_name.setdefault(name, []).extend(found)
+    return {name: ranked(by_name[name]) for name in sorted(by_name)}
+
+
+def _united(record: Record, root: str, field: str, said: list[Claim], value: object) -> None:
+    """Why of an answer that all claims make together."""
+    record.why[f"{root}#{field}"] = Why(plain(value), said[0].strength, said[0].plugin, evidence(said))
+
+
+def _system_packages(claims: ClaimSet, record: Record, root: str, lent: list[str]) -> list[SystemPackage]:
+    found = []
+    for name, said in _merged(claims, root, lent, "system_packages").items():
+        _united(record, root, f"system_packages.{name}", said, sorted({str(claim.value) for claim in said}))
+        found += [
+            SystemPackage(name, phase) for phase in ("build", "run") if any(claim.value == phase for claim in said)
+        ]
+    return found
+
+
+def _env(claims: ClaimSet, record: Record, root: str, lent: list[str]) -> list[Env]:
+    found = []
+    for name, said in _merged(claims, root, lent, "env").items():
+        values = [cast(EnvValue, claim.value) for claim in said]
+        secret = any(value.secret for value in values)
+        wishes = [value for claim, value in zip(said, values, strict=True) if claim.strength == "override"]
+        phases = {value.phase for value in values}
+        env = Env(
+            name=name,
+            required=wishes[0].required if wishes else any(value.required for value in values),
+            secret=secret,
+            default=None if secret else next((value.default for value in values if value.default is not None), None),
+            phase=phases.pop() if len(phases) == 1 else "both",
+            public=any(value.public for value in values),
+            read_at=_places(said),
+        )
+        # a secret's default is gone for good, also from the claims that didn't know that it is one
+        shown = [replace(c, value=replace(v, default=None)) if secret else c for c, v in zip(said, values, strict=True)]
+        record.settle(root, f"env.{name}", shown, conflict=False, sort=False)
+        found.append(env)
+    return found
+
+
+def _places(said: Iterable[Claim]) -> list[tuple[str, int | None]]:
+    places = {(place.path, place.line) for claim in said for place in claim.evidence}
+    return sorted(places, key=lambda place: (place[0], place[1] or 0))[:MOST_PLACES]
+
+
+def _volumes(claims: ClaimSet, record: Record, root: str) -> list[Volume]:
+    """The folders that must last; of two purposes that are claimed equally, the one that needs more care."""
+    found = []
+    for path, said in _merged(claims, root, [], "volumes").items():
+        careful = sorted(said, key=lambda c: (RANK[c.strength], VOLUME_PURPOSES.index(str(c.value)), order(c)))
+        decision = record.settle(root, f"volumes.{path}", careful, conflict=False, sort=False)
+        if decision is not None:
+            found.append(Volume(path, cast(Callable[..., object], decision.value), decision.why.evidence))  # type: ignore
+    return found
+
+
+def _images(claims: ClaimSet, record: Record, root: str) -> list[Image]:
+    found = []
+    for name, said in _merged(claims, root, [], "images").items():
+        private = any(claim.value is True for claim in said)
+        _united(record, root, f"images.{name}", said, private)
+        found.append(Image(name, private))
+    return found
+
+
+def calls(claims: ClaimSet, record: Record, service: Service, services: list[Service]) -> list[Call]:
+    """The other services that this one calls. The claim may name them by name, root, process or address."""
+    found: dict[str, str | None] = {}
+    for token, said in _merged(claims, service.root, [], "calls").items():
+        other = _called(token, service, services)
+        if other is None:
+            continue
+        by_name = [claim for claim in said if claim.value is not None]
+        env = str(by_name[0].value) if by_name else None
+        found[other.name] = found.get(other.name) or env
+        _united(record, service.root, f"calls.{other.name}", by_name or said, env)
+    return [Call(name, found[name]) for name in sorted(found)]
+
+
+def _called(token: str, caller: Service, services: list[Service]) -> Service | None:
+    others = [service for service in services if service.root != caller.root]
+    host, _, port = token.rpartition("/")[2].rpartition(":")
+    asked: tuple[Callable[[Service], bool], ...] = (
+        lambda s: s.root == token.strip("/"),
+        lambda s: s.name == token,
+        lambda s: any(process.name == (host or token) for process in s.processes),
+        lambda s: s.port is not None and str(s.port) == (port or token),
+        lambda s: s.root.rpartition("/")[2] == (host or token),
+    )
+    for question in asked:
+        fitting = [service for service in others if question(service)]
+        if len(fitting) == 1:
+            return fitting[0]
+    return None
