@@ -82,16 +82,16 @@ def service_detected(service: Service, source: SourceTree) -> list[Claim]:
     """The commands again, should another package manager have been decided on than the files alone suggest."""
     found = node.package(source, service.root)
     decided = next((t.package_manager for t in service.toolchains if t.name == "node"), None)
-    if found is None or decided not in ("npm", "pnpm", "yarn", "bun"):
+    manager = next((name for name in node.MANAGERS if name == decided), None)
+    if found is None or manager is None:
         return []
     chosen = node.chosen_manager(source, found.root)
-    if chosen.name == decided:
+    if chosen.name == manager:
         return []
-    lock = next((path for manager, path in node.lockfiles(source, chosen.root) if manager == decided), None)
-    other = node.Chosen(
-        decided, node.lock_version(source, decided, lock) if lock else None, lock or found.path, None, lock, chosen.root
-    )
-    evidence = [Evidence(found.path, None, f"installed with {decided}")]
+    lock = next((path for name, path in node.lockfiles(source, chosen.root) if name == manager), None)
+    version = node.lock_version(source, manager, lock) if lock else None
+    other = node.Chosen(manager, version, lock or found.path, None, lock, chosen.root)
+    evidence = [Evidence(found.path, None, f"installed with {manager}")]
     claims = [Claim(found.root, "node.install_command", node.install_command(other), "manifest", evidence)]
     build = build_command(source, found, other)
     if build:
@@ -211,8 +211,9 @@ def _versions(source: SourceTree, found: node.Package) -> Iterator[Claim | Findi
     """Every place that says which Node this package wants."""
     said = [*_version_files(source, found.root), *_manifest_versions(found)]
     if not said:
-        evidence = [Evidence(found.path, None, "default release")]
-        yield Claim(found.root, "node.version", releases.default("node"), "guess", evidence)
+        yield Claim(
+            found.root, "node.version", releases.default("node"), "guess", [Evidence(found.path, None, "default")]
+        )
     for requested, strength, evidence in said:
         value = node.node_version(requested)
         if value is None:

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from autostack.core import roles
 from autostack.core.source import SourceTree, join
 from autostack.plugins.analyzers.manifests.node import Package, resolved
 
@@ -120,20 +121,14 @@ LIBRARY_NAMES = {"@prisma/client": "prisma", "@angular/core": "angular", "@apoll
                  "@trpc/server": "trpc", "@mikro-orm/core": "mikro-orm", "@reduxjs/toolkit": "redux",
                  "htmx.org": "htmx", "@remix-run/react": "remix"}  # fmt: skip
 
-# How a script's program shows that it is a development server. (program, arguments one of which it has, or none at all)
+# Programs of a developer's machine, a desktop or a phone, beside those of `roles.DEVELOPMENT`:
+# (program, arguments one of which it has, or none at all)
 DEVELOPMENT: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("nodemon", ()), ("ts-node-dev", ()), ("tsnd", ()), ("node-dev", ()), ("supervisor", ()), ("live-server", ()),
-    ("lite-server", ()), ("browser-sync", ()), ("webpack-dev-server", ()), ("react-scripts", ("start",)),
-    ("react-app-rewired", ("start",)), ("craco", ("start",)), ("vue-cli-service", ("serve",)), ("ng", ("serve", "s")),
-    ("ember", ("serve", "s", "server")), ("next", ("dev",)), ("nuxt", ("dev",)), ("nuxi", ("dev",)),
-    ("astro", ("dev", "preview")),
-    ("gatsby", ("develop", "serve")), ("remix", ("dev", "vite:dev")), ("react-router", ("dev",)), ("vinxi", ("dev",)),
-    ("strapi", ("develop", "dev")), ("docusaurus", ("start", "serve")), ("vitepress", ("dev", "preview")),
-    ("vuepress", ("dev",)), ("webpack", ("serve",)), ("node", ("--watch", "--inspect-brk")),
-    ("tsx", ("watch", "--watch")),
-    ("bun", ("--watch", "--hot")), ("nest", ("--watch", "--debug")), ("netlify", ("dev",)), ("vercel", ("dev",)),
-    ("wrangler", ("dev",)), ("expo", ()), ("react-native", ()), ("electron", ()), ("electron-forge", ()),
-    ("start-storybook", ()), ("storybook", ("dev",)), ("eleventy", ("--serve", "--watch")), ("tsc", ("-w", "--watch")),
+    ("supervisor", ()), ("lite-server", ()), ("browser-sync", ()), ("react-app-rewired", ("start",)),
+    ("craco", ("start",)), ("ng", ("s",)), ("ember", ("s", "server")), ("astro", ("preview",)), ("nuxt", ("preview",)),
+    ("docusaurus", ("start", "serve")), ("vitepress", ("dev", "preview")), ("vuepress", ("dev",)),
+    ("node", ("--inspect-brk",)), ("expo", ()), ("react-native", ()), ("electron", ()), ("electron-forge", ()),
+    ("electron-vite", ()), ("tauri", ()), ("eleventy", ("--serve", "--watch")), ("tsc", ("-w", "--watch")),
     ("serverless", ("offline",)), ("sls", ("offline",)), ("medusa", ("develop",)), ("keystone", ("dev",)),
     ("blitz", ("dev",)),
 )  # fmt: skip
@@ -185,6 +180,8 @@ def is_development(script: str) -> bool:
     """Whether a script starts a development server: one that watches sources, or a bundler's own."""
     for words in steps(script):
         program, arguments = words[0], words[1:]
+        if roles.is_development(" ".join(words)):
+            return True
         if program in BUNDLERS and not set(arguments) & set(BUILD_WORDS):
             return True
         if any(program == name and (not marks or set(arguments) & set(marks)) for name, marks in DEVELOPMENT):

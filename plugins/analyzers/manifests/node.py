@@ -17,6 +17,7 @@ from autostack.plugins.analyzers.manifests.shape import at, mapping, text, words
 
 Group = Literal["runtime", "dev", "peer", "optional"]
 Manager = Literal["npm", "pnpm", "yarn", "bun"]
+MANAGERS: tuple[Manager, ...] = ("npm", "pnpm", "yarn", "bun")
 
 GROUPS: dict[str, Group] = {  # section of package.json -> group; earlier ones win
     "dependencies": "runtime",
@@ -287,7 +288,7 @@ def declared_manager(found: Package | None) -> tuple[Manager, str | None] | None
     if not written:
         engine = mapping(at(found.raw, "devEngines", "packageManager"))
         name, version = text(engine.get("name")) or "", text(engine.get("version")) or ""
-    for manager in ("npm", "pnpm", "yarn", "bun"):
+    for manager in MANAGERS:
         if name == manager:
             return manager, version.partition("+")[0] or None
     return None

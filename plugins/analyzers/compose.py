@@ -1,0 +1,323 @@
+"""Compose files: the application's processes, the data stores that they use, and the variables that join the two."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+from urllib.parse import urlsplit
+
+from autostack.core import Build, Claim, Evidence, Finding, Port, ResourceEnv, SourceTree, hookimpl
+from autostack.core.model import ProcessKind
+from autostack.core.source import folder, join
+from autostack.core.strengths import Strength
+from autostack.plugins.analyzers.manifests import command, compose, docker, environment, images
+from autostack.plugins.analyzers.manifests.compose import ComposeFile, ComposeService
+
+# Words of a variable's name that say which store it belongs to, beside the store's own name.
+KIND_WORDS: dict[str, tuple[str, ...]] = {
+    "postgres": ("POSTGRES", "POSTGRESQL", "PG", "DATABASE", "DB", "SQL"),
+    "mysql": ("MYSQL", "MARIADB", "DATABASE", "DB", "SQL"),
+    "mssql": ("MSSQL", "SQLSERVER", "DATABASE", "DB", "SQL"),
+    "mongodb": ("MONGO", "MONGODB", "DATABASE", "DB"),
+    "redis": ("REDIS", "CACHE", "CELERY", "BROKER", "RESULT", "QUEUE", "VALKEY"),
+    "memcached": ("MEMCACHED", "MEMCACHE", "CACHE"),
+    "rabbitmq": ("RABBITMQ", "RABBIT", "AMQP", "BROKER", "CELERY", "QUEUE"),
+    "kafka": ("KAFKA", "BROKER", "BROKERS", "BOOTSTRAP"),
+    "nats": ("NATS",),
+    "elasticsearch": ("ELASTICSEARCH", "ELASTIC", "ES"),
+    "opensearch": ("OPENSEARCH",),
+    "meilisearch": ("MEILISEARCH", "MEILI"),
+    "typesense": ("TYPESENSE",),
+    "s3": ("S3", "MINIO", "AWS", "BUCKET"),
+    "sqs": ("SQS",),
+    "smtp": ("SMTP", "MAIL", "EMAIL"),
+}
+
+
+@dataclass(frozen=True)
+class Store:
+    """A service that is a resource."""
+
+    service: ComposeService
+    kind: str
+    version: str | None
+
+
+@dataclass(frozen=True)
+class App:
+    """A service that runs the application's code."""
+
+    service: ComposeService
+    root: str
+    strength: Strength
+    kind: ProcessKind
+    command: str | None
+    build: Build | None
+    stage: docker.Stage | None
+
+
+@hookimpl
+def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
+    """What each compose file says."""
+    said: list[Claim | Finding] = []
+    for file in compose.files(source):
+        stores = _stores(source, file)
+        apps = _apps(source, file, stores)
+        if file.kind != "development":
+            said += _resources(source, stores, apps)
+            said += _others(file, stores, apps)
+        said += _processes(source, apps)
+        for app in apps:
+            said += _service(source, app, stores, apps)
+    return said
+
+
+# ---------------------------------------------------------------------------------------------- sorting services
+
+
+def _stores(source: SourceTree, file: ComposeFile) -> list[Store]:
+    found = []
+    for service in file.services.values():
+        name = service.image if service.build is None else None
+        if service.build:
+            parsed = docker.dockerfile(source, service.build.dockerfile)
+            name = parsed.stage(service.build.target).image if parsed else None
+        known = images.store(name) if name else None
+        if known:
+            found.append(Store(service, *known))
+    return found
+
+
+def _apps(source: SourceTree, file: ComposeFile, stores: Sequence[Store]) -> list[App]:
+    known = {store.service.name for store in stores}
+    built = {s.image: s.build for s in file.services.values() if s.build and s.image}
+    found = []
+    for service in file.services.values():
+        origin = service.build or built.get(service.image)
+        if origin is None or service.name in known:
+            continue
+        parsed = docker.dockerfile(source, origin.dockerfile)
+        where = docker.place(source, origin.dockerfile, origin.context, origin.target) if parsed else None
+        if parsed and where and docker.is_proxy(source, parsed, where):
+            continue
+        stage = parsed.stage(origin.target) if parsed else None
+        served = parsed is not None and docker.serves_files(parsed, origin.target) and service.command is None
+        typed = None if served else service.command or (stage.command if stage else None)
+        open_to_others = bool(service.ports or service.exposed or (stage and stage.ports and not service.command))
+        kind = command.kind(typed, service.name, ports=open_to_others, default="worker") or "worker"
+        build = docker.build(origin.dockerfile, where, origin.target, list(origin.args)) if parsed and where else None
+        strength = _strength(file, service)
+        root = where.root if where else origin.context
+        found.append(App(service, root, strength, kind, typed, None if served and not build else build, stage))
+    return found
+
+
+def _strength(file: ComposeFile, service: ComposeService) -> Strength:
+    if file.kind == "development" or service.development or service.optional:
+        return "guess"
+    return "declared"
+
+
+def _others(file: ComposeFile, stores: Sequence[Store], apps: Sequence[App]) -> Iterator[Claim]:
+    """What is neither: dashboards, proxies and tools, and programs that come as an image."""
+    known = {store.service.name for store in stores} | {app.service.name for app in apps}
+    roots = sorted({app.root for app in apps})
+    for service in file.services.values():
+        if service.name in known:
+            continue
+        evidence = [
+            Evidence(service.path, service.line, f"image {service.image}" if service.image else "a proxy's image")
+        ]
+        tool = images.auxiliary(service.image or "") if service.image else "proxy"
+        if tool:
+            yield Claim(join(folder(service.path), service.name), "auxiliary", tool, "declared", evidence)
+        elif service.image and roots:
+            private = docker.image(service.image).repository.count("/") > 1
+            yield Claim(roots[0], f"images.{docker.image(service.image).name}", private, "declared", evidence)
+
+
+# ---------------------------------------------------------------------------------------------- resources
+
+
+def _resources(source: SourceTree, stores: Sequence[Store], apps: Sequence[App]) -> Iterator[Claim]:
+    for store in stores:
+        service = store.service
+        if service.optional and not any(service.name in app.service.depends_on for app in apps):
+            continue
+        evidence = [Evidence(service.path, service.line, f"service {service.name}")]
+        field = f"resources.{service.name.replace('.', '-')}"
+        yield Claim(".", f"{field}.kind", store.kind, "declared", evidence)
+        if store.version:
+            line = service.key_line(source, "image")
+            image = [Evidence(service.path, line, f"image {service.image}" if service.image else "FROM")]
+            yield Claim(".", f"{field}.version", store.version, "declared", image)
+        users = sorted({app.root for app in apps if _uses(app.service, store)})
+        if users:
+            yield Claim(".", f"{field}.used_by", users, "declared", evidence)
+        carried = _carried(store, stores, apps)
+        if carried:
+            yield Claim(".", f"{field}.env", carried, "declared", evidence)
+
+
+def _uses(service: ComposeService, store: Store) -> bool:
+    if store.service.name in service.depends_on:
+        return True
+    return any(value and _host_in(value, store.service.hosts) for value in service.env.values())
+
+
+def _carried(store: Store, stores: Sequence[Store], apps: Sequence[App]) -> list[ResourceEnv]:
+    """The variables of the application that carry the store's address."""
+    found: dict[str, ResourceEnv] = {}
+    for app in apps:
+        if _uses(app.service, store):
+            for name, value in app.service.env.items():
+                part = _part(name, value, store, stores, app)
+                if part:
+                    found[name] = part
+    return [found[name] for name in sorted(found)]
+
+
+def _part(name: str, value: str | None, store: Store, stores: Sequence[Store], app: App) -> ResourceEnv | None:
+    if not environment.NAME.fullmatch(name):
+        return None
+    plain = docker.expand(value or "", {})
+    if "://" in plain:
+        return ResourceEnv(name, "url") if _host_in(plain, store.service.hosts) else None
+    if _host_in(plain, store.service.hosts):
+        return ResourceEnv(name, "host")
+    others = [
+        other for other in stores if other.kind == store.kind and other is not store and _uses(app.service, other)
+    ]
+    words = set(name.upper().split("_"))
+    hosts = [n for n, v in app.service.env.items() if v and _host_in(docker.expand(v, {}), store.service.hosts)]
+    beside = any(name.rpartition("_")[0] == host.rpartition("_")[0] and "_" in name for host in hosts)
+    if not beside and (others or not words & set(KIND_WORDS.get(store.kind, ()))):
+        return None
+    part = environment.part(name)
+    return environment.carried(name, part) if part and (beside or part != "host" or not plain) else None
+
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def _host_in(value: str, hosts: Sequence[str]) -> bool:
+    """Whether a value is an address at one of the hosts: `db`, `db:5432`, `postgres://user:pass@db/app`."""
+    value = docker.expand(value.strip(), {})[:2000]
+    for one in value.split(","):
+        rest = one.rpartition("://")[2].partition("/")[0].rpartition("@")[2]
+        match = _HOST.match(rest)
+        if match and match[0] in hosts and (len(match[0]) == len(rest) or rest[len(match[0])] == ":"):
+            return True
+    return False
+
+
+# ---------------------------------------------------------------------------------------------- processes
+
+
+def _processes(source: SourceTree, apps: Sequence[App]) -> Iterator[Claim]:
+    by_root: dict[str, list[App]] = defaultdict(list)
+    for app in apps:
+        by_root[app.root].append(app)
+    for root, members in by_root.items():
+        webs = [app for app in members if app.kind == "web"]
+        ways = {(app.build.dockerfile, app.build.target) for app in members if app.build}
+        for app in members:
+            alone = app.kind == "web" and len(webs) == 1
+            name = "web" if alone else app.service.name.replace(".", "-")
+            yield from _process(source, root, name, app, shared=len(ways) <= 1)
+
+
+def _process(source: SourceTree, root: str, name: str, app: App, shared: bool) -> Iterator[Claim]:
+    service, field = app.service, f"processes.{name}"
+    evidence = [Evidence(service.path, service.line, f"service {service.name}")]
+    if app.build:
+        line = service.key_line(source, "build")
+        place = f"{field}.build" if not shared else "build"
+        yield Claim(root, place, app.build, app.strength, [Evidence(service.path, line, f"build of {service.name}")])
+    if app.command is None and app.stage and docker.image(app.stage.image).is_called(*docker.FILE_SERVERS):
+        return
+    yield Claim(root, f"{field}.kind", app.kind, app.strength, evidence)
+    if app.command:
+        line = service.key_line(source, "command") if service.command else service.line
+        yield Claim(root, f"{field}.command", app.command, app.strength, [Evidence(service.path, line, "command")])
+    ports = _ports(app)
+    if ports:
+        line = service.key_line(source, "ports" if service.ports else "expose")
+        yield Claim(root, f"{field}.ports", ports, app.strength, [Evidence(service.path, line, "ports")])
+        if name == "web" and ports[0].protocol == "http":
+            yield Claim(root, "port", ports[0].port, app.strength, [Evidence(service.path, line, "ports")])
+    health = docker.health_path(service.health) or (docker.health_path(app.stage.health) if app.stage else None)
+    if health and app.kind == "web":
+        line = service.key_line(source, "healthcheck")
+        yield Claim(root, f"{field}.health_path", health, app.strength, [Evidence(service.path, line, "healthcheck")])
+    if command.is_singleton(app.command, service.name) and app.kind == "worker":
+        yield Claim(root, f"{field}.singleton", True, app.strength, evidence)
+
+
+def _ports(app: App) -> list[Port]:
+    """What the container listens on: published ports first, then exposed ones, then the image's."""
+    found: dict[int, Port] = {}
+    http: Literal["http", "tcp"] = "http" if app.kind == "web" else "tcp"
+    for published in app.service.ports:
+        found[published.port] = Port(published.port, "udp" if published.protocol == "udp" else http, published.public)
+    for port in app.service.exposed:
+        found.setdefault(port, Port(port, http))
+    if not found and app.stage and not app.service.command:
+        for port, protocol, _ in app.stage.ports:
+            found.setdefault(port, Port(port, "udp" if protocol == "udp" else http))
+    return list(found.values())
+
+
+# ---------------------------------------------------------------------------------------------- the rest of a service
+
+
+def _service(source: SourceTree, app: App, stores: Sequence[Store], apps: Sequence[App]) -> Iterator[Claim]:
+    service = app.service
+    hosts = {host for other in (*stores, *apps) for host in other.service.hosts}
+    set_port = (service.env.get("PORT") or "").strip()
+    if app.kind == "web" and set_port.isdigit() and 0 < int(set_port) < 65_536:
+        line = service.key_line(source, "environment")
+        yield Claim(app.root, "port_env", "PORT", app.strength, [Evidence(service.path, line, "environment")])
+    for name, value in service.env.items():
+        line = service.key_line(source, "environment", name)
+        evidence = [Evidence(service.path, line, f"environment of {service.name}")]
+        required = value is not None and _is_required(value)
+        plain = None if value is None or "$" in value or _host_in(value, list(hosts)) else value
+        setting = environment.setting(name, plain, required)
+        if setting:
+            if value is not None and environment.holds_secret(docker.expand(value, {})) and not setting.public:
+                setting = replace(setting, default=None)
+            yield Claim(
+                app.root, f"env.{name}", setting, "declared" if app.strength == "declared" else "guess", evidence
+            )
+        called = next((o for o in apps if o.root != app.root and value and _calls(value, o)), None)
+        if called:
+            yield Claim(app.root, f"calls.{called.root}", name, app.strength, evidence)
+    for mount in service.mounts:
+        if mount.bind and (mount.source is None or mount.source in source):
+            continue
+        if mount.bind and mount.target.rpartition("/")[2].lower() not in compose.DATA_WORDS:
+            continue
+        place = docker.inside(mount.target, app.stage.workdir if app.stage else "/")
+        if place and "node_modules" not in place and ".venv" not in place and place not in (".next", ".nuxt"):
+            line = service.key_line(source, "volumes")
+            evidence = [Evidence(service.path, line, f"volume of {service.name}")]
+            yield Claim(app.root, f"volumes.{place}", docker.purpose(place), app.strength, evidence)
+
+
+def _is_required(value: str) -> bool:
+    """Whether compose takes the value from the user's environment, with no default."""
+    match = re.fullmatch(r"\$\{?[A-Za-z_]\w*(?::?\?[^{}]*)?\}?", value.strip())
+    return match is not None
+
+
+def _calls(value: str, other: App) -> bool:
+    if "://" not in value or not _host_in(value, other.service.hosts):
+        return False
+    try:
+        return urlsplit(docker.expand(value, {})).scheme in ("http", "https", "ws", "wss", "grpc")
+    except ValueError:
+        return False

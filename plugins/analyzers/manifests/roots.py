@@ -1,0 +1,35 @@
+"""Which folders hold code of their own: a table of the manifests of all languages."""
+
+from autostack.core.source import SourceTree, folder
+from autostack.plugins.analyzers.manifests.once import once
+
+# file name -> toolchain
+MANIFESTS: dict[str, str] = {
+    "package.json": "node", "deno.json": "deno", "deno.jsonc": "deno", "pyproject.toml": "python", "setup.py": "python",
+    "requirements.txt": "python", "Pipfile": "python", "environment.yml": "python", "manage.py": "python",
+    "Gemfile": "ruby", "composer.json": "php", "go.mod": "go", "pom.xml": "java", "build.gradle": "java",
+    "build.gradle.kts": "java", "build.sbt": "java", "Cargo.toml": "rust", "mix.exs": "elixir", "pubspec.yaml": "dart",
+    "Package.swift": "swift", "shard.yml": "crystal", "gleam.toml": "gleam", "rebar.config": "erlang",
+    "stack.yaml": "haskell", "CMakeLists.txt": "cpp", "build.zig": "zig", "project.clj": "java",
+}  # fmt: skip
+SUFFIXES: dict[str, str] = {".csproj": "dotnet", ".fsproj": "dotnet", ".vbproj": "dotnet", ".cabal": "haskell"}
+
+
+def toolchains(source: SourceTree) -> dict[str, frozenset[str]]:
+    """All folders with a manifest, and the toolchains whose manifests they have."""
+    return once(source, "roots.toolchains", lambda: _toolchains(source))
+
+
+def has_manifest(source: SourceTree, root: str) -> bool:
+    """Whether a folder has a manifest of any language."""
+    return root in toolchains(source)
+
+
+def _toolchains(source: SourceTree) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for path in source.files:
+        name = path.rpartition("/")[2]
+        toolchain = MANIFESTS.get(name) or next((t for end, t in SUFFIXES.items() if name.endswith(end)), None)
+        if toolchain:
+            found.setdefault(folder(path), set()).add(toolchain)
+    return {root: frozenset(names) for root, names in found.items()}
