@@ -1,7 +1,7 @@
 """The fields that can be claimed: one table of name, type and reach. A claim of any other field is an error.
 
-A name in angle brackets stands for any text without a dot (`<name>`), except that the last part of a name takes the rest
-(`volumes.<path>` may be `volumes./srv/data.d`). `autostack.yaml` uses the same names.
+A name in angle brackets stands for any text without a dot (`<name>`), except that the last part of a name takes the
+rest (`volumes.<path>` may be `volumes./srv/data.d`). `autostack.yaml` uses the same names.
 """
 
 import re
@@ -139,49 +139,42 @@ def _expression(pattern: str) -> re.Pattern[str]:
     return re.compile(r"\.".join(parts))
 
 
-# What a type doesn't say: pattern -> (is the value refused?, why). Names and values come from strangers.
+# What a type doesn't say. Names and values come from strangers.
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
 _SCHEDULE = re.compile(r"\S+(?: \S+){4}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+_LONGEST_TEXT = 32_768
 
-Refusal = tuple[Callable[[str, object], bool], str]
-_NO_PORT: Refusal = (lambda field, value: not _is_port(value), "a port is a number from 1 to 65535")
-_NO_TEXT: Refusal = (
-    lambda field, value: "\0" in str(value) or len(str(value)) > 32_768,
-    "at most 32,768 characters, no NUL",
-)
-LIMITS: dict[str, tuple[Refusal, ...]] = {
-    "port": (_NO_PORT,),
-    "processes.<name>.ports": (
-        (lambda field, value: not all(_is_port(one.port) for one in _ports(value)), "a port is a number from 1 to 65535"),
-    ),
-    "processes.<name>.memory_mib": ((lambda field, value: not _between(value, 1, 1 << 20), "MiB, from 1 to 1048576"),),
+# pattern -> does the value fit?, what it has to be
+LIMITS: dict[str, tuple[Callable[[str, object], bool], str]] = {
+    "port": (lambda name, found: _between(found, 1, 65535), "a port is a number from 1 to 65535"),
+    "processes.<name>.ports": (lambda name, found: _are_ports(found), "a port is a number from 1 to 65535"),
+    "processes.<name>.memory_mib": (lambda name, found: _between(found, 1, 1 << 20), "MiB, from 1 to 1048576"),
     "processes.<name>.schedule": (
-        (lambda field, value: _SCHEDULE.fullmatch(str(value)) is None, "a schedule has five fields (minute hour day month weekday)"),
+        lambda name, found: _SCHEDULE.fullmatch(str(found)) is not None,
+        "a schedule has five fields: minute, hour, day, month, weekday",
     ),
     "env.<name>": (
-        (lambda field, value: _ENV_NAME.fullmatch(field.partition(".")[2]) is None, "a variable's name is letters, digits and _"),
+        lambda name, found: _ENV_NAME.fullmatch(name.partition(".")[2]) is not None,
+        "a variable's name has letters, digits and underscores, and begins with no digit",
     ),
     "<toolchain>.version": (
-        (
-            lambda field, value: isinstance(value, VersionValue) and _VERSION.fullmatch(value.version) is None,
-            "`version` is one version, no range",
-        ),
+        lambda name, found: isinstance(found, VersionValue) and _VERSION.fullmatch(found.version) is not None,
+        "`version` is one version, no range",
     ),
-    **dict.fromkeys(("name", "start_command", "release_command", "install_command", "build_command", "processes.<name>.command", "<toolchain>.install_command", "<toolchain>.build_command", "health_path", "static_dir"), (_NO_TEXT,)),
-}  # fmt: skip
+}
 
 
 def _between(value: object, least: int, most: int) -> bool:
     return isinstance(value, int) and least <= value <= most
 
 
-def _is_port(value: object) -> bool:
-    return _between(value, 1, 65535)
+def _are_ports(found: object) -> bool:
+    return isinstance(found, list) and all(isinstance(one, Port) and _between(one.port, 1, 65535) for one in found)
 
 
-def _ports(value: object) -> list[Port]:
-    return [one for one in value if isinstance(one, Port)] if isinstance(value, list) else []
+def _is_text_in_bounds(name: str, found: object) -> bool:
+    return not isinstance(found, str) or ("\0" not in found and len(found) <= _LONGEST_TEXT)
 
 
 _EXACT = {row.pattern: row for row in FIELDS if "<" not in row.pattern}
@@ -215,7 +208,9 @@ def value(claim: Claim) -> object:
         raise BadClaim(f"{claim.field}: an empty text is no value; leave the claim out")
     if isinstance(found, str) and row.pattern == "<toolchain>.version":
         found = VersionValue(requested=found, version=found)
-    for refusal, message in LIMITS.get(row.pattern, ()):
-        if refusal(claim.field, found):
-            raise BadClaim(f"{claim.field}: {message}")
+    fits, wanted = LIMITS.get(
+        row.pattern, (_is_text_in_bounds, f"at most {_LONGEST_TEXT} characters, none of them NUL")
+    )
+    if not fits(claim.field, found):
+        raise BadClaim(f"{claim.field}: {wanted}")
     return found

@@ -71,7 +71,7 @@ def checked(claim: Claim) -> Claim:
 
 
 def normal_root(root: str) -> str:
-    """A folder inside the source, as all spell it: no "./", no "/" at the end, "." for the top. BadClaim if it is outside."""
+    """A folder inside the source as all spell it: no "./", no "/" at the end, "." for the top; BadClaim if outside."""
     parts = [part for part in root.split("/") if part not in ("", ".")]
     if root.startswith("/") or ".." in parts or "\0" in root or len(root.encode("utf-8", "replace")) > LONGEST_ROOT:
         raise BadClaim(f"the root {root[:80]!r} is no folder inside the source")

@@ -1,8 +1,8 @@
 """The fold: all claims into one Analysis.
 
-A pure function of the set of claims. Which analyzer spoke first, or how often it said a thing, never shows: the same set
-gives the same bytes. `roots.py` says what each folder is, `processes.py`, `toolchains.py` and `resources.py` decide their
-noun, `ranking.py` decides who wins, and `services.py` puts one service together.
+A pure function of the set of claims. Which analyzer spoke first, or how often it said a thing, never shows: the same
+set gives the same bytes. `roots.py` says what each folder is, `processes.py`, `toolchains.py` and `resources.py` decide
+their noun, `ranking.py` decides who wins, and `services.py` puts one service together.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from autostack.core import resources, services
+from autostack.core.calls import calls
 from autostack.core.claimset import ClaimSet, refused
 from autostack.core.model import Analysis, Claim, Conflict, Finding, LanguageShare, Library, Resource, Service
 from autostack.core.names import label
@@ -36,7 +37,7 @@ def fold(
 ) -> Analysis:
     """All that the claims say together, with why, every loser, and where they contradict each other.
 
-    A claim that can't be used becomes a finding (`bad-claim`) and costs only itself. Findings that are waived are left out.
+    A claim that can't be used becomes a finding (`bad-claim`) and costs only itself. Waived findings are left out.
     """
     known = ClaimSet(claims)
     record = Record()
@@ -108,7 +109,7 @@ def _services(
     for at, service in enumerate(built):
         built[at] = replace(service, name=services.name(claims, record, service.root, taken))
         taken.add(built[at].name)
-    built = [replace(service, calls=services.calls(claims, record, service, built)) for service in built]
+    built = [replace(service, calls=calls(claims, record, service, built)) for service in built]
     return built, findings
 
 

@@ -1,7 +1,7 @@
 """The processes of a service: which claims mean the same one, which one absorbs which, and which is the main one.
 
-Two sources name one process differently (a Procfile's `web`, compose's `api`, a framework's default): what makes them the
-same is the role. Sources are laid down strongest first; a process whose role is already there is absorbed.
+Two sources name one process differently (a Procfile's `web`, compose's `api`, a framework's default): what makes them
+the same is the role. Sources are laid down strongest first; a process whose role is already there is absorbed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 @dataclass
 class Draft:
-    """A process on its way: its claims by part (`kind`, `command` …), and whether a framework's default is among them."""
+    """A process on its way: its claims by part (`kind`, `command` …), and whether a framework is behind it."""
 
     name: str
     claims: dict[str, list[Claim]] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Draft:
         return str(found[0].value) if found else None
 
     def commands(self) -> list[Claim]:
-        """The claims of its command in order: what is for development goes behind what isn't, unless the user wants it."""
+        """The claims of its command in order: what is for development comes last, unless the user wants it."""
         return sorted(self.claims.get("command", ()), key=lambda claim: (_for_development(claim), order(claim)))
 
     @property
@@ -204,7 +204,7 @@ def same_ports(one: object, other: object) -> bool:
     return _numbers(one) == _numbers(other)
 
 
-# ---------------------------------------------------------------------------------------------- what is the same process
+# --------------------------------------------------------------------------------------------- what is the same process
 
 
 def _split(name: str, claims: list[Claim]) -> list[Draft]:

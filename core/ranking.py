@@ -1,6 +1,6 @@
 """Which of several claims wins, what it beat, and when that is a conflict.
 
-The order is a table of questions (`_order`), not a sum of numbers. It depends on the claims alone, so the order in which
+The order is a row of questions (`order`), not a sum of numbers. It depends on the claims alone, so the order in which
 plugins were asked never shows.
 """
 
@@ -175,7 +175,7 @@ class Record:
         return decision
 
     def settle_version(self, root: str, field: str, claims: Iterable[Claim]) -> Decision | None:
-        """Decide a version: of equal strength, what the winner can't stand beside is a conflict; so is a range without it."""
+        """Decide a version. What the winner can't stand beside is a conflict: as strong, or a range without it."""
         decision = self.settle(root, field, claims, equal=same_version, conflict=False)
         if decision is None:
             return None

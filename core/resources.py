@@ -1,7 +1,7 @@
 """What the application needs and does not bring: databases, caches, brokers, buckets.
 
-A resource that a file names (compose, a platform manifest) keeps that name. A need that the code shows is bound to it, or
-makes one. Drivers of one family in one root are alternatives of each other.
+A resource that a file names (compose, a platform manifest) keeps that name. A need that the code shows is bound to it,
+or makes one. Drivers of one family in one root are alternatives of each other.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from autostack.core.roots import Layout
 from autostack.core.strengths import RANK
 from autostack.core.vocabulary import FAMILY_ORDER, RESOURCE_FAMILIES
 
-# Families of which an application uses one. Of the others (buckets, queues, mail, documents), each kind stands for itself.
+# Families of which an application uses one. Of the others (buckets, queues, mail, documents), each kind stands for
+# itself.
 ALTERNATIVE = frozenset({"sql", "cache", "broker", "search"})
 
 
@@ -132,7 +133,7 @@ def _families(needs: Sequence[Need], drafts: Mapping[str, Draft], root: str) -> 
 
 
 def _standing(need: Need, drafts: Mapping[str, Draft], root: str) -> tuple[int, int, int, int, str]:
-    """The order inside a family: the user's word, what a setting or a file that names it says, a driver, the usual kind."""
+    """The order inside a family: the user's word, a setting, a file that names it, a driver, the usual kind."""
     same_kind = [draft for draft in drafts.values() if draft.kind == need.kind and _is_declared(draft)]
     linked = any(root in draft.used_by for draft in same_kind)
     rank = min([strongest(need.claims), *([RANK["declared"]] if same_kind else [])])
@@ -177,7 +178,7 @@ def _bind_one(record: Record, drafts: dict[str, Draft], root: str, need: Need, l
                     ConflictOther(d.name, d.claims["kind"][0].strength, evidence(ranked(d.claims["kind"])))
                     for d in others
                 ],
-                reason=f"{len(fitting)} resources of kind {need.kind} fit and nothing says which one is meant; first by name",
+                reason=f"{len(fitting)} resources of kind {need.kind} fit, nothing says which is meant; first by name",
             )
         )
 

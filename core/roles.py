@@ -98,52 +98,55 @@ SINGLETONS: Final = frozenset(
 SERVERS: Final[tuple[Pattern, ...]] = (
     ("gunicorn",), ("uvicorn",), ("hypercorn",), ("daphne",), ("granian",), ("uwsgi",), ("waitress-serve",),
     ("mod_wsgi-express",), ("sanic",), ("litestar", "run"), ("quart", "run"), ("flask", "run"), ("fastapi", "run"),
-    ("fastapi", "dev"), ("manage.py", "runserver"), ("manage.py", "runserver_plus"), ("streamlit", "run"), ("chainlit", "run"),
-    ("gradio",), ("panel", "serve"), ("bokeh", "serve"), ("solara", "run"), ("reflex", "run"), ("mesop",), ("pserve",),
-    ("shiny", "run"), ("voila",), ("jupyter",), ("datasette",), ("http.server",),
-    ("puma",), ("unicorn",), ("thin",), ("rackup",), ("falcon",), ("passenger",), ("rails", "server"), ("rails", "s"),
-    ("next", "start"), ("next", "dev"), ("nuxt", "start"), ("nuxt", "dev"), ("nuxi", "preview"), ("nuxi", "dev"), ("nest", "start"),
-    ("react-router-serve",), ("remix-serve",), ("strapi", "start"), ("strapi", "develop"), ("directus", "start"),
-    ("medusa", "start"), ("keystone", "start"), ("payload",), ("sails", "lift"), ("ember", "serve"), ("astro", "dev"),
-    ("astro", "preview"), ("vite",), ("react-scripts", "start"), ("vue-cli-service", "serve"), ("ng", "serve"), ("gatsby", "serve"),
-    ("gatsby", "develop"), ("webpack-dev-server",), ("webpack", "serve"), ("parcel",), ("serve",), ("http-server",),
-    ("live-server",), ("json-server",), ("fastify", "start"), ("micro",),
-    ("artisan", "serve"), ("artisan", "octane:start"), ("frankenphp",), ("php-fpm",), ("rr", "serve"), ("apache2-foreground",),
-    ("apachectl",), ("httpd",), ("httpd-foreground",), ("nginx",), ("caddy",), ("lighttpd",), ("phx.server",),
-    ("mix", "phx.server"), ("hugo", "server"), ("jekyll", "serve"), ("mkdocs", "serve"),
+    ("fastapi", "dev"), ("manage.py", "runserver"), ("manage.py", "runserver_plus"), ("streamlit", "run"),
+    ("chainlit", "run"), ("gradio",), ("panel", "serve"), ("bokeh", "serve"), ("solara", "run"), ("reflex", "run"),
+    ("mesop",), ("pserve",), ("shiny", "run"), ("voila",), ("jupyter",), ("datasette",), ("http.server",), ("puma",),
+    ("unicorn",), ("thin",), ("rackup",), ("falcon",), ("passenger",), ("rails", "server"), ("rails", "s"),
+    ("next", "start"), ("next", "dev"), ("nuxt", "start"), ("nuxt", "dev"), ("nuxi", "preview"), ("nuxi", "dev"),
+    ("nest", "start"), ("react-router-serve",), ("remix-serve",), ("strapi", "start"), ("strapi", "develop"),
+    ("directus", "start"), ("medusa", "start"), ("keystone", "start"), ("payload",), ("sails", "lift"),
+    ("ember", "serve"), ("astro", "dev"), ("astro", "preview"), ("vite",), ("react-scripts", "start"),
+    ("vue-cli-service", "serve"), ("ng", "serve"), ("gatsby", "serve"), ("gatsby", "develop"), ("webpack-dev-server",),
+    ("webpack", "serve"), ("parcel",), ("serve",), ("http-server",), ("live-server",), ("json-server",),
+    ("fastify", "start"), ("micro",), ("artisan", "serve"), ("artisan", "octane:start"), ("frankenphp",), ("php-fpm",),
+    ("rr", "serve"), ("apache2-foreground",), ("apachectl",), ("httpd",), ("httpd-foreground",), ("nginx",), ("caddy",),
+    ("lighttpd",), ("phx.server",), ("mix", "phx.server"), ("hugo", "server"), ("jekyll", "serve"), ("mkdocs", "serve"),
 )  # fmt: skip
 
 # Servers that only hand out files: beside a static folder they are that static site, not a process of their own.
 STATIC_SERVERS: Final[tuple[Pattern, ...]] = (
-    ("nginx",), ("caddy",), ("serve",), ("http-server",), ("http.server",), ("sirv",), ("httpd",), ("httpd-foreground",),
-    ("apache2-foreground",), ("apachectl",), ("lighttpd",), ("static-web-server",), ("vite", "preview"), ("astro", "preview"),
-    ("nuxi", "preview"), ("gatsby", "serve"), ("live-server",), ("docusaurus", "serve"),
+    ("nginx",), ("caddy",), ("serve",), ("http-server",), ("http.server",), ("sirv",), ("httpd",),
+    ("httpd-foreground",), ("apache2-foreground",), ("apachectl",), ("lighttpd",), ("static-web-server",),
+    ("vite", "preview"), ("astro", "preview"), ("nuxi", "preview"), ("gatsby", "serve"), ("live-server",),
+    ("docusaurus", "serve"),
 )  # fmt: skip
 
 # Steps that run once before a release starts.
 RELEASES: Final[tuple[Pattern, ...]] = (
     ("manage.py", "migrate"), ("manage.py", "collectstatic"), ("alembic", "upgrade"), ("flask", "db", "upgrade"),
-    ("aerich", "upgrade"), ("prisma", "migrate"), ("prisma", "db", "push"), ("drizzle-kit",), ("knex", "migrate:latest"),
-    ("sequelize", "db:migrate"), ("sequelize-cli", "db:migrate"), ("typeorm", "migration:run"), ("node-pg-migrate", "up"),
-    ("mikro-orm", "migration:up"), ("rails", "db:migrate"), ("rails", "db:prepare"), ("rake", "db:migrate"),
-    ("artisan", "migrate"), ("console", "doctrine:migrations:migrate"), ("mix", "ecto.migrate"), ("goose", "up"),
-    ("dbmate", "up"), ("dbmate", "migrate"), ("flyway", "migrate"), ("atlas", "migrate"), ("diesel", "migration"),
-    ("sqlx", "migrate"), ("sea-orm-cli", "migrate"),
+    ("aerich", "upgrade"), ("prisma", "migrate"), ("prisma", "db", "push"), ("drizzle-kit",),
+    ("knex", "migrate:latest"), ("sequelize", "db:migrate"), ("sequelize-cli", "db:migrate"),
+    ("typeorm", "migration:run"), ("node-pg-migrate", "up"), ("mikro-orm", "migration:up"), ("rails", "db:migrate"),
+    ("rails", "db:prepare"), ("rake", "db:migrate"), ("artisan", "migrate"), ("console", "doctrine:migrations:migrate"),
+    ("mix", "ecto.migrate"), ("goose", "up"), ("dbmate", "up"), ("dbmate", "migrate"), ("flyway", "migrate"),
+    ("atlas", "migrate"), ("diesel", "migration"), ("sqlx", "migrate"), ("sea-orm-cli", "migrate"),
 )  # fmt: skip
 
 # Commands for a developer's machine.
 DEVELOPMENT: Final[tuple[Pattern, ...]] = (
-    ("manage.py", "runserver"), ("manage.py", "runserver_plus"), ("flask", "run", "--debug"), ("flask", "--debug"), ("fastapi", "dev"),
-    ("quart", "run", "--debug"), ("sanic", "--dev"), ("sanic", "--debug"), ("reflex", "run"), ("watchmedo",), ("watchfiles",), ("hupper",),
-    ("nodemon",), ("ts-node-dev",), ("tsnd",), ("tsx", "watch"), ("node-dev",), ("node", "--watch"), ("bun", "--watch"),
-    ("bun", "--hot"), ("deno", "--watch"), ("nest", "start", "--watch"), ("nest", "start", "--debug"), ("strapi", "develop"),
-    ("next", "dev"), ("nuxt", "dev"), ("nuxi", "dev"), ("astro", "dev"), ("remix", "dev"), ("remix", "vite:dev"), ("react-router", "dev"),
-    ("svelte-kit", "dev"), ("vinxi", "dev"), ("solid-start", "dev"), ("react-scripts", "start"), ("vue-cli-service", "serve"),
-    ("ng", "serve"), ("gatsby", "develop"), ("ember", "serve"), ("webpack-dev-server",), ("webpack", "serve"),
-    ("webpack", "--watch"), ("live-server",), ("storybook", "dev"), ("start-storybook",), ("expo", "start"), ("wrangler", "dev"),
-    ("turbo", "dev"), ("nx", "serve"), ("artisan", "serve"), ("php", "-S"), ("shotgun",), ("rerun",), ("air",), ("gow",),
-    ("cargo-watch",), ("cargo", "watch"), ("dotnet", "watch"), ("spring-boot:run",), ("bootRun",), ("hugo", "server"),
-    ("jekyll", "serve"), ("mkdocs", "serve"), ("vercel", "dev"), ("netlify", "dev"), ("foreman",), ("overmind",), ("hivemind",),
+    ("manage.py", "runserver"), ("manage.py", "runserver_plus"), ("flask", "run", "--debug"), ("flask", "--debug"),
+    ("fastapi", "dev"), ("quart", "run", "--debug"), ("sanic", "--dev"), ("sanic", "--debug"), ("reflex", "run"),
+    ("watchmedo",), ("watchfiles",), ("hupper",), ("nodemon",), ("ts-node-dev",), ("tsnd",), ("tsx", "watch"),
+    ("node-dev",), ("node", "--watch"), ("bun", "--watch"), ("bun", "--hot"), ("deno", "--watch"),
+    ("nest", "start", "--watch"), ("nest", "start", "--debug"), ("strapi", "develop"), ("next", "dev"), ("nuxt", "dev"),
+    ("nuxi", "dev"), ("astro", "dev"), ("remix", "dev"), ("remix", "vite:dev"), ("react-router", "dev"),
+    ("svelte-kit", "dev"), ("vinxi", "dev"), ("solid-start", "dev"), ("react-scripts", "start"),
+    ("vue-cli-service", "serve"), ("ng", "serve"), ("gatsby", "develop"), ("ember", "serve"), ("webpack-dev-server",),
+    ("webpack", "serve"), ("webpack", "--watch"), ("live-server",), ("storybook", "dev"), ("start-storybook",),
+    ("expo", "start"), ("wrangler", "dev"), ("turbo", "dev"), ("nx", "serve"), ("artisan", "serve"), ("php", "-S"),
+    ("shotgun",), ("rerun",), ("air",), ("gow",), ("cargo-watch",), ("cargo", "watch"), ("dotnet", "watch"),
+    ("spring-boot:run",), ("bootRun",), ("hugo", "server"), ("jekyll", "serve"), ("mkdocs", "serve"), ("vercel", "dev"),
+    ("netlify", "dev"), ("foreman",), ("overmind",), ("hivemind",),
 )  # fmt: skip
 
 # Arguments that mean development whatever the program, and scripts that do by their name.
@@ -230,23 +233,25 @@ AUXILIARY: Final[dict[str, str]] = {
 TOOLCHAIN_PROGRAMS: Final[dict[str, tuple[str, ...]]] = {
     "python": (
         "python", "manage.py", "gunicorn", "uvicorn", "hypercorn", "daphne", "granian", "uwsgi", "waitress-serve",
-        "mod_wsgi-express", "sanic", "litestar", "quart", "flask", "fastapi", "streamlit", "chainlit", "gradio", "panel",
-        "bokeh", "solara", "reflex", "mesop", "pserve", "shiny", "voila", "jupyter", "datasette", "celery", "rq", "rqworker",
-        "rqscheduler", "dramatiq", "periodiq", "huey_consumer", "huey_consumer.py", "arq", "taskiq", "procrastinate",
-        "faststream", "faust", "airflow", "dagster-daemon", "prefect", "alembic", "aerich", "mkdocs", "http.server",
+        "mod_wsgi-express", "sanic", "litestar", "quart", "flask", "fastapi", "streamlit", "chainlit", "gradio",
+        "panel", "bokeh", "solara", "reflex", "mesop", "pserve", "shiny", "voila", "jupyter", "datasette", "celery",
+        "rq", "rqworker", "rqscheduler", "dramatiq", "periodiq", "huey_consumer", "huey_consumer.py", "arq", "taskiq",
+        "procrastinate", "faststream", "faust", "airflow", "dagster-daemon", "prefect", "alembic", "aerich", "mkdocs",
+        "http.server",
     ),
     "node": (
-        "node", "nodejs", "npm", "npx", "pnpm", "yarn", "next", "nuxt", "nuxi", "nest", "react-router-serve", "remix-serve",
-        "strapi", "directus", "medusa", "keystone", "payload", "sails", "ember", "astro", "vite", "react-scripts",
-        "vue-cli-service", "ng", "gatsby", "webpack", "webpack-dev-server", "serve", "http-server", "json-server", "fastify",
-        "micro", "nodemon", "ts-node", "ts-node-dev", "tsx", "pm2", "pm2-runtime", "prisma", "drizzle-kit", "knex", "sequelize",
-        "typeorm", "graphile-worker", "bullmq", "bull", "turbo", "nx",
+        "node", "nodejs", "npm", "npx", "pnpm", "yarn", "next", "nuxt", "nuxi", "nest", "react-router-serve",
+        "remix-serve", "strapi", "directus", "medusa", "keystone", "payload", "sails", "ember", "astro", "vite",
+        "react-scripts", "vue-cli-service", "ng", "gatsby", "webpack", "webpack-dev-server", "serve", "http-server",
+        "json-server", "fastify", "micro", "nodemon", "ts-node", "ts-node-dev", "tsx", "pm2", "pm2-runtime", "prisma",
+        "drizzle-kit", "knex", "sequelize", "typeorm", "graphile-worker", "bullmq", "bull", "turbo", "nx",
     ),
     "bun": ("bun", "bunx"),
     "deno": ("deno",),
     "ruby": (
-        "ruby", "bundle", "rails", "rake", "rackup", "puma", "unicorn", "thin", "falcon", "passenger", "sidekiq", "sidekiqswarm",
-        "delayed_job", "good_job", "bin/jobs", "que", "shoryuken", "sneakers", "clockwork", "jekyll", "foreman",
+        "ruby", "bundle", "rails", "rake", "rackup", "puma", "unicorn", "thin", "falcon", "passenger", "sidekiq",
+        "sidekiqswarm", "delayed_job", "good_job", "bin/jobs", "que", "shoryuken", "sneakers", "clockwork", "jekyll",
+        "foreman",
     ),
     "php": ("php", "artisan", "console", "php-fpm", "frankenphp", "apache2-foreground", "rr", "composer"),
     "go": ("go",),
@@ -268,9 +273,16 @@ _TOOLCHAIN = {program: toolchain for toolchain, programs in TOOLCHAIN_PROGRAMS.i
 # The kind that the bare name of a process means, when neither a claim nor its command says more.
 KIND_BY_NAME: Final[dict[str, str]] = {
     "web": "web", "app": "web", "api": "web", "server": "web", "backend": "web", "frontend": "web", "http": "web",
-    "worker": "worker", "workers": "worker", "queue": "worker", "jobs": "worker", "beat": "worker", "scheduler": "worker",
-    "clock": "worker", "consumer": "worker", "release": "release", "migrate": "release", "migration": "release",
-    "migrations": "release", "cron": "cron", "cli": "cli",
+    "worker": "worker", "workers": "worker", "queue": "worker", "jobs": "worker", "beat": "worker",
+    "scheduler": "worker", "clock": "worker", "consumer": "worker", "release": "release", "migrate": "release",
+    "migration": "release", "migrations": "release", "cron": "cron", "cli": "cli",
+}  # fmt: skip
+
+
+# The program that the bare name of a worker means, when it has no command.
+WORKER_BY_NAME: Final[dict[str, str]] = {
+    "celery": "celery", "celery-worker": "celery", "celery_worker": "celery", "beat": "celery-beat",
+    "celery-beat": "celery-beat", "celery_beat": "celery-beat", "celerybeat": "celery-beat", "sidekiq": "sidekiq",
 }  # fmt: skip
 
 
@@ -455,15 +467,13 @@ def role(kind: str, command: str | None, name: str) -> str:
     if kind == "worker":
         worker = _first(found, WORKERS)
         if worker is None and not found:
-            worker = {"beat": "celery-beat", "celery": "celery", "celery-beat": "celery-beat", "celerybeat": "celery-beat",
-                      "celery-worker": "celery", "celery_worker": "celery", "celery_beat": "celery-beat",
-                      "sidekiq": "sidekiq"}.get(name.lower())  # fmt: skip
+            worker = WORKER_BY_NAME.get(name.lower())
         return f"worker:{worker}" if worker else "worker"
     return kind
 
 
 def auxiliary(role: str, name: str = "") -> str | None:
-    """Which dashboard, proxy or tool a role is, or None. The name counts where the role says nothing more than a kind."""
+    """Which dashboard, proxy or tool a role is, or None. The name counts where the role is a mere kind."""
     _, _, tool = role.partition(":")
     found = tool or (name.lower() if name.lower() not in KIND_BY_NAME else "")
     return AUXILIARY.get(found)
@@ -502,7 +512,7 @@ def is_singleton(role: str, command: str | None) -> bool:
 
 
 def listens_on(command: str) -> int | None:
-    """The port that the command itself names (`-b 0.0.0.0:9000`, `--port 9000`, `${PORT:-9000}`), if it is a server's."""
+    """The port that a server's command itself names (`-b 0.0.0.0:9000`, `--port 9000`, `${PORT:-9000}`)."""
     found = words(command)
     if not matches(found, SERVERS) and not (found and found[0] in ("java", "php", "node", "rails")):
         return None

@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import cast
 
-from autostack.core import names, processes, roles, toolchains
-from autostack.core.claims import BadClaim, EnvValue
+from autostack.core import inventory, names, processes, roles, toolchains
+from autostack.core.claims import BadClaim
 from autostack.core.claimset import ClaimSet, normal_root
 from autostack.core.model import (
     Build,
-    Call,
     Claim,
-    Env,
     Evidence,
     Finding,
-    Image,
     Port,
     Process,
     Service,
     ServiceKind,
-    SystemPackage,
     Toolchain,
-    Volume,
     Why,
 )
 from autostack.core.processes import Draft
-from autostack.core.ranking import Decision, Record, evidence, order, plain, ranked
+from autostack.core.ranking import Decision, Record, ranked
 from autostack.core.roots import Layout
 from autostack.core.strengths import RANK
-from autostack.core.vocabulary import FRAMEWORK_TOOLCHAINS, VOLUME_PURPOSES
-
-MOST_PLACES = 20  # at which a variable is read
+from autostack.core.vocabulary import FRAMEWORK_TOOLCHAINS
 
 
 @dataclass
@@ -111,7 +104,7 @@ def assemble(
         kind=kind,
         language=_language(claims, record, outline),
         framework=framework,
-        libraries=_libraries(claims, record, root, losers),
+        libraries=inventory.libraries(claims, record, root, losers),
         runtime=first.runtime if first else None,
         package_manager=first.package_manager if first else _text(record, claims, root, "package_manager"),
         package_manager_version=toolchains.text(pm_version),
@@ -126,11 +119,11 @@ def assemble(
         build=build.value if build is not None and isinstance(build.value, Build) else None,
         processes=built,
         toolchains=own,
-        system_packages=_system_packages(claims, record, root, lent),
-        env=_env(claims, record, root, lent),
-        volumes=_volumes(claims, record, root),
+        system_packages=inventory.system_packages(claims, record, root, lent),
+        env=inventory.env(claims, record, root, lent),
+        volumes=inventory.volumes(claims, record, root),
         needs=needs,
-        images=_images(claims, record, root),
+        images=inventory.images(claims, record, root),
     )
     return service, _development_findings(outline)
 
@@ -294,6 +287,25 @@ def _development_findings(outline: Sketch) -> list[Finding]:
     return found
 
 
+def _toolchains(
+    claims: ClaimSet, record: Record, layout: Layout, outline: Sketch
+) -> tuple[list[Toolchain], Decision | None]:
+    """The root's toolchains, the main one first, then those of its parts."""
+    root = outline.root
+    found: list[Toolchain] = []
+    version: Decision | None = None
+    own = toolchains.used(claims, root)
+    for name in sorted(own, key=lambda name: (name != outline.toolchain, own.index(name))):
+        is_main = name == outline.toolchain
+        toolchain, decision = toolchains.assemble(claims, record, root, name, flat=is_main)
+        version = decision if is_main else version
+        found.append(toolchain)
+    for part in layout.parts.get(root, ()):
+        for name in toolchains.used(claims, part):
+            found.append(toolchains.assemble(claims, record, part, name)[0])
+    return found, version
+
+
 # ---------------------------------------------------------------------------------------------- flat answers
 
 
@@ -406,136 +418,3 @@ def _prefer(record: Record, root: str, field: str, said: list[Claim], fitting: l
             root, field, decision, [c for c in decision.beaten if c in first and c.strength == decision.winner.strength]
         )
     return decision
-
-
-# ---------------------------------------------------------------------------------------------- lists
-
-
-def _libraries(claims: ClaimSet, record: Record, root: str, losers: list[str]) -> list[str]:
-    said = ranked(claims.of(root, "libraries"))
-    found = sorted({str(name) for claim in said for name in cast(list[str], claim.value)} | set(losers))
-    if said:
-        record.why[f"{root}#libraries"] = Why(found, said[0].strength, said[0].plugin, evidence(said))
-    return found
-
-
-def _toolchains(
-    claims: ClaimSet, record: Record, layout: Layout, outline: Sketch
-) -> tuple[list[Toolchain], Decision | None]:
-    """The root's toolchains, the main one first, then those of its parts."""
-    root = outline.root
-    found: list[Toolchain] = []
-    version: Decision | None = None
-    own = toolchains.used(claims, root)
-    for name in sorted(own, key=lambda name: (name != outline.toolchain, own.index(name))):
-        is_main = name == outline.toolchain
-        toolchain, decision = toolchains.assemble(claims, record, root, name, flat=is_main)
-        version = decision if is_main else version
-        found.append(toolchain)
-    for part in layout.parts.get(root, ()):
-        for name in toolchains.used(claims, part):
-            found.append(toolchains.assemble(claims, record, part, name)[0])
-    return found, version
-
-
-def _merged(claims: ClaimSet, root: str, lent: list[str], prefix: str) -> dict[str, list[Claim]]:
-    """The claims of `<prefix>.<name>` of the service and of all that it is made of, by name, in order."""
-    by_name: dict[str, list[Claim]] = {}
-    for folder in (root, *lent):
-        for name, found in claims.below(folder, prefix).items():
-            by_name.setdefault(name, []).extend(found)
-    return {name: ranked(by_name[name]) for name in sorted(by_name)}
-
-
-def _united(record: Record, root: str, field: str, said: list[Claim], value: object) -> None:
-    """Why of an answer that all claims make together."""
-    record.why[f"{root}#{field}"] = Why(plain(value), said[0].strength, said[0].plugin, evidence(said))
-
-
-def _system_packages(claims: ClaimSet, record: Record, root: str, lent: list[str]) -> list[SystemPackage]:
-    found = []
-    for name, said in _merged(claims, root, lent, "system_packages").items():
-        _united(record, root, f"system_packages.{name}", said, sorted({str(claim.value) for claim in said}))
-        found += [
-            SystemPackage(name, phase) for phase in ("build", "run") if any(claim.value == phase for claim in said)
-        ]
-    return found
-
-
-def _env(claims: ClaimSet, record: Record, root: str, lent: list[str]) -> list[Env]:
-    found = []
-    for name, said in _merged(claims, root, lent, "env").items():
-        values = [cast(EnvValue, claim.value) for claim in said]
-        secret = any(value.secret for value in values)
-        wishes = [value for claim, value in zip(said, values, strict=True) if claim.strength == "override"]
-        phases = {value.phase for value in values}
-        env = Env(
-            name=name,
-            required=wishes[0].required if wishes else any(value.required for value in values),
-            secret=secret,
-            default=None if secret else next((value.default for value in values if value.default is not None), None),
-            phase=phases.pop() if len(phases) == 1 else "both",
-            public=any(value.public for value in values),
-            read_at=_places(said),
-        )
-        # a secret's default is gone for good, also from the claims that didn't know that it is one
-        shown = [replace(c, value=replace(v, default=None)) if secret else c for c, v in zip(said, values, strict=True)]
-        record.settle(root, f"env.{name}", shown, conflict=False, sort=False)
-        found.append(env)
-    return found
-
-
-def _places(said: Iterable[Claim]) -> list[tuple[str, int | None]]:
-    places = {(place.path, place.line) for claim in said for place in claim.evidence}
-    return sorted(places, key=lambda place: (place[0], place[1] or 0))[:MOST_PLACES]
-
-
-def _volumes(claims: ClaimSet, record: Record, root: str) -> list[Volume]:
-    """The folders that must last; of two purposes that are claimed equally, the one that needs more care."""
-    found = []
-    for path, said in _merged(claims, root, [], "volumes").items():
-        careful = sorted(said, key=lambda c: (RANK[c.strength], VOLUME_PURPOSES.index(str(c.value)), order(c)))
-        decision = record.settle(root, f"volumes.{path}", careful, conflict=False, sort=False)
-        if decision is not None:
-            found.append(Volume(path, cast(Callable[..., object], decision.value), decision.why.evidence))  # type: ignore
-    return found
-
-
-def _images(claims: ClaimSet, record: Record, root: str) -> list[Image]:
-    found = []
-    for name, said in _merged(claims, root, [], "images").items():
-        private = any(claim.value is True for claim in said)
-        _united(record, root, f"images.{name}", said, private)
-        found.append(Image(name, private))
-    return found
-
-
-def calls(claims: ClaimSet, record: Record, service: Service, services: list[Service]) -> list[Call]:
-    """The other services that this one calls. The claim may name them by name, root, process or address."""
-    found: dict[str, str | None] = {}
-    for token, said in _merged(claims, service.root, [], "calls").items():
-        other = _called(token, service, services)
-        if other is None:
-            continue
-        by_name = [claim for claim in said if claim.value is not None]
-        env = str(by_name[0].value) if by_name else None
-        found[other.name] = found.get(other.name) or env
-        _united(record, service.root, f"calls.{other.name}", by_name or said, env)
-    return [Call(name, found[name]) for name in sorted(found)]
-
-
-def _called(token: str, caller: Service, services: list[Service]) -> Service | None:
-    others = [service for service in services if service.root != caller.root]
-    host, _, port = token.rpartition("/")[2].rpartition(":")
-    asked: tuple[Callable[[Service], bool], ...] = (
-        lambda s: s.root == token.strip("/"),
-        lambda s: s.name == token,
-        lambda s: any(process.name == (host or token) for process in s.processes),
-        lambda s: s.port is not None and str(s.port) == (port or token),
-        lambda s: s.root.rpartition("/")[2] == (host or token),
-    )
-    for question in asked:
-        fitting = [service for service in others if question(service)]
-        if len(fitting) == 1:
-            return fitting[0]
-    return None

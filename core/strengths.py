@@ -39,7 +39,8 @@ VERSION_SOURCES: Final = (
 )
 
 # Two claims of one folder that are equal in everything else: a manifest's own word before a lockfile, and of two
-# lockfiles the one that is rarely left behind (npm writes package-lock.json whenever somebody forgets the project's tool).
+# lockfiles the one that is rarely left behind (npm writes package-lock.json whenever somebody forgets the project's
+# tool).
 LOCKFILES: Final = (
     ("package.json", "pyproject.toml", "Gemfile", "composer.json"),
     ("pnpm-lock.yaml", "uv.lock"),

@@ -12,8 +12,8 @@ from autostack.core.ranking import Decision, Record, depth, ranked
 from autostack.core.source import above
 from autostack.core.vocabulary import FRAMEWORK_TOOLCHAINS, LANGUAGE_TOOLCHAINS, TOOLCHAINS
 
-# A claim of one of these at a root says that the root uses the toolchain. A version alone doesn't: `.tool-versions` lists
-# whatever its author has installed.
+# A claim of one of these at a root says that the root uses the toolchain. A version alone doesn't: `.tool-versions`
+# lists whatever its author has installed.
 USING = ("package_manager", "root", "install_command", "build_command", "output_dir")
 
 # Facts that hold for the members of a workspace only; a version file speaks for every folder below it.
@@ -47,7 +47,7 @@ def spoken(claims: ClaimSet, root: str, toolchain: str, part: str) -> list[Claim
 
 
 def workspace(claims: ClaimSet, root: str, toolchain: str) -> str:
-    """The folder from which a root takes its workspace's facts: what it says itself, else the nearest with a package manager."""
+    """The folder whose workspace a root belongs to: as claimed, else the nearest one with a package manager."""
     for folder in above(root):
         said = ranked(claims.of(folder, f"{toolchain}.root"))
         if said:

@@ -63,13 +63,14 @@ FRAMEWORK_TOOLCHAINS: Final = {
     framework: toolchain
     for toolchain, frameworks in {
         "python": (
-            "django", "flask", "fastapi", "starlette", "quart", "litestar", "sanic", "aiohttp", "tornado", "bottle", "falcon",
-            "pyramid", "streamlit", "gradio", "chainlit", "dash", "robyn", "connexion",
+            "django", "flask", "fastapi", "starlette", "quart", "litestar", "sanic", "aiohttp", "tornado", "bottle",
+            "falcon", "pyramid", "streamlit", "gradio", "chainlit", "dash", "robyn", "connexion",
         ),
         "node": (
-            "next", "nuxt", "sveltekit", "remix", "react-router", "astro", "vite", "express", "fastify", "koa", "hapi", "hono",
-            "nest", "nestjs", "adonisjs", "gatsby", "angular", "react-scripts", "vue-cli", "solid-start", "tanstack-start",
-            "qwik", "ember", "docusaurus", "eleventy", "vitepress", "meteor", "strapi", "redwood", "blitz", "hydrogen",
+            "next", "nuxt", "sveltekit", "remix", "react-router", "astro", "vite", "express", "fastify", "koa", "hapi",
+            "hono", "nest", "nestjs", "adonisjs", "gatsby", "angular", "react-scripts", "vue-cli", "solid-start",
+            "tanstack-start", "qwik", "ember", "docusaurus", "eleventy", "vitepress", "meteor", "strapi", "redwood",
+            "blitz", "hydrogen",
         ),
         "ruby": ("rails", "sinatra", "hanami", "roda", "jekyll", "middleman", "bridgetown"),
         "php": ("laravel", "symfony", "lumen", "slim", "codeigniter", "cakephp", "wordpress", "drupal"),
