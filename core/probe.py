@@ -37,9 +37,9 @@ def probe(runtime: str | None, port: int, path: str | None = None, port_env: str
     path      an HTTP path; None only connects
     port_env  the variable that moves the port, read when the command runs
     """
-    if runtime not in _PROBES:
+    if runtime not in _PROBES and runtime != "bun":
         return None
-    program, ask, connect, moved = _PROBES[runtime]
+    program, ask, connect, moved = _PROBES["node" if runtime == "bun" else runtime]
     number = moved.format(name=json.dumps(port_env), number=port) if port_env else str(port)
     code = connect.format(port=number) if path is None else ask.format(port=number, path=json.dumps(path))
-    return [*program, code]
+    return [*(("bun", "-e") if runtime == "bun" else program), code]
