@@ -23,7 +23,7 @@ REPLACING: Final[dict[str, frozenset[str]]] = {
     "AWS::EC2::Route": frozenset({"DestinationCidrBlock", "DestinationIpv6CidrBlock", "RouteTableId"}),
     "AWS::EC2::RouteTable": frozenset({"VpcId"}),
     "AWS::EC2::SecurityGroup": frozenset({"GroupDescription", "GroupName", "VpcId"}),
-    "AWS::EC2::Subnet": frozenset({"AvailabilityZone", "CidrBlock", "VpcId"}),
+    "AWS::EC2::Subnet": frozenset({"AvailabilityZone", "AvailabilityZoneId", "CidrBlock", "VpcId"}),
     "AWS::EC2::SubnetRouteTableAssociation": frozenset({"RouteTableId", "SubnetId"}),
     "AWS::EC2::VPC": frozenset({"CidrBlock"}),
     "AWS::EC2::VPCGatewayAttachment": frozenset({"VpcId"}),

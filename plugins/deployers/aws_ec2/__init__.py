@@ -16,6 +16,7 @@ from autostack.core.model import Architecture, Cpu, Outcome, Target
 if TYPE_CHECKING:
     from autostack.core.context import Context
     from autostack.core.model import Analysis, Bundle, Deployment, Finding, GeneratedFile, Plan, Release
+    from autostack.core.source import SourceTree
 
 NAME: Final = "aws-ec2"
 PLAN_ONLY: Final = "no AWS connection: plan only"
@@ -29,7 +30,7 @@ class Settings:
     cpu            of machine and images
     domain         whose address record leads to the machine; None: plain HTTP at its address
     ami            id of the machine image; None: the newest Amazon Linux 2023, asked by CloudFormation
-    zone           availability zone; None: AWS chooses (not every zone has every machine)
+    zone           id of an availability zone, such as use1-az1; None: AWS chooses (not every zone has every machine)
     instance_type  None: by the application's memory
     build          where images are built; auto: on the machine, unless the build needs much memory
     """
@@ -51,7 +52,7 @@ class Settings:
 
 _SHAPES: Final = {
     "region": r"[a-z]{2}(-[a-z]{2,9}){1,2}-\d",
-    "zone": r"[a-z]{2}(-[a-z]{2,9}){1,2}-\d[a-z]",
+    "zone": r"[a-z]{3,4}\d-az\d",
     "ami": r"ami-[0-9a-f]{8,17}",
     "instance_type": r"[a-z0-9-]{1,20}\.[a-z0-9]{1,12}",
     "domain": r"(?=.{1,200}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+",
@@ -84,7 +85,7 @@ def propose_architecture(analysis: Analysis, target: Target, ctx: Context) -> Ar
 
 @hookimpl
 def analysis_done(
-    analysis: Analysis, architectures: dict[str, Architecture], ctx: Context
+    analysis: Analysis, architectures: dict[str, Architecture], source: SourceTree, ctx: Context
 ) -> list[GeneratedFile | Finding]:
     """The files below `deploy/aws-ec2/`."""
     proposed = architectures.get(NAME)
@@ -92,7 +93,7 @@ def analysis_done(
         return []
     from autostack.plugins.deployers.aws_ec2.files import render
 
-    return render(analysis, proposed, _settings(ctx))
+    return render(analysis, proposed, source, _settings(ctx))
 
 
 @hookimpl

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from autostack.core import architecture, backing
+from autostack.core import architecture, backing, images
 from autostack.core.model import Analysis, Architecture, Component, Finding, GeneratedFile, Process, Service
 from autostack.core.text import NAME, Text, Variable
 from autostack.plugins.deployers.aws_ec2 import proposal
@@ -19,6 +19,7 @@ from autostack.plugins.deployers.aws_ec2.timers import BadSchedule, on_calendar
 
 if TYPE_CHECKING:
     from autostack.core.render import Templates
+    from autostack.core.source import SourceTree
     from autostack.plugins.deployers.aws_ec2 import Settings
 
 FOLDER: Final = "deploy/aws-ec2"
@@ -50,9 +51,11 @@ _HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _PATH: Final = re.compile(r"/[A-Za-z0-9._~/-]*\*?")
 
 
-def render(analysis: Analysis, proposed: Architecture, settings: Settings) -> list[GeneratedFile | Finding]:
+def render(
+    analysis: Analysis, proposed: Architecture, source: SourceTree, settings: Settings
+) -> list[GeneratedFile | Finding]:
     """All files below `deploy/aws-ec2/`, and findings about what could not be written."""
-    app = _Application.of(analysis, proposed)
+    app = _Application.of(analysis, proposed, source)
     schedules, findings = _schedules(app)
     body = template(analysis, proposed, settings)
     files = [
@@ -117,11 +120,13 @@ class _Image:
     name: str
     context: str
     dockerfile: str
-    options: list[str] = field(default_factory=list)
+    target: str | None = None
+    args: list[str] = field(default_factory=list)  # names of its build arguments
 
     @property
     def words(self) -> list[str]:
-        return [self.name, self.context, self.dockerfile, *self.options]
+        """The arguments of `build_one` in the release script."""
+        return [self.name, self.context, self.dockerfile, *(["--target", self.target] if self.target else [])]
 
 
 @dataclass(frozen=True)
@@ -137,7 +142,7 @@ class _Application:
     images: dict[str, _Image]  # by component id
 
     @classmethod
-    def of(cls, analysis: Analysis, proposed: Architecture) -> _Application:
+    def of(cls, analysis: Analysis, proposed: Architecture, source: SourceTree) -> _Application:
         tasks = [part for part in proposed.components if part.kind == "task"]
         own = [task for task in tasks if task.service is not None]
         kinds = {task.id: _kind(analysis, task) for task in own}
@@ -148,7 +153,7 @@ class _Application:
             steps=[task for task in own if kinds[task.id] == "release"],
             jobs=[task for task in own if kinds[task.id] == "cron"],
             stores=[task for task in tasks if task.service is None],
-            images={task.id: _image(analysis, task) for task in own},
+            images={task.id: _image(analysis, task, source) for task in own},
         )
 
     @property
@@ -173,19 +178,18 @@ def _service(analysis: Analysis, task: Component) -> Service:
     return found
 
 
-def _image(analysis: Analysis, task: Component) -> _Image:
+def _image(analysis: Analysis, task: Component, source: SourceTree) -> _Image:
     service = _service(analysis, task)
     process = architecture.process_of(analysis, task)
-    build = (process.build if process else None) or service.build
-    if build is None:
-        return _Image(architecture.slug(service.name), service.build_root, _written_dockerfile(analysis, service))
+    build = images.image_build(service, source, process)
     own = process is not None and process.build is not None
-    options = [*(["--target", build.target] if build.target else [])]
-    return _Image(task.id if own else architecture.slug(service.name), build.context, build.dockerfile, options)
-
-
-def _written_dockerfile(analysis: Analysis, service: Service) -> str:
-    return f"deploy/Dockerfile.{architecture.slug(service.name)}"
+    return _Image(
+        name=task.id if own else architecture.slug(service.name),
+        context=build.context,
+        dockerfile=build.dockerfile,
+        target=build.target,
+        args=[name for name in build.args if NAME.fullmatch(name)],
+    )
 
 
 # ---------------------------------------------------------------------------------------------- rendering
@@ -289,7 +293,7 @@ def _release(app: _Application, schedules: dict[str, list[str]]) -> str:
     timers = [{"name": id, "command": f"cron {id}", "calendar": schedules[id]} for id in sorted(schedules)]
     if dumps:
         timers.append({"name": "backup.daily", "command": "backup", "calendar": [BACKUP_TIME]})
-    images = {image.name: image for image in app.images.values()}
+    builds = {image.name: image for image in app.images.values()}
     return _templates("shell").render(
         "release.sh.j2",
         place=app.proposed.build.place,
@@ -300,9 +304,9 @@ def _release(app: _Application, schedules: dict[str, list[str]]) -> str:
         jobs=[task.id for task in app.jobs],
         volumes=[f"autostack-{volume}" for volume in app.volumes],
         generated=_generated(app),
-        required=[name for name in app.proposed.externals if NAME.fullmatch(name)],
-        build_variables=_build_variables(app.analysis),
-        images=[images[name].words for name in sorted(images)],
+        required=list(_names(app.proposed.externals)),
+        build_variables=_build_variables(app),
+        images=[builds[name].words for name in sorted(builds)],
         checks=_checks(app),
         timers=timers,
         dumps=[{"program": task.id, "command": ["/bin/sh", "-c", DUMP_COMMANDS[kind]]} for task, kind in dumps],
@@ -324,8 +328,12 @@ def _generated(app: _Application) -> list[str]:
     return sorted(passwords | {name for name in app.proposed.secrets if architecture.can_be_generated(name)})
 
 
-def _build_variables(analysis: Analysis) -> list[str]:
-    return sorted({env.name for service in analysis.services for env in architecture.build_env(service)})
+def _build_variables(app: _Application) -> list[str]:
+    """Names of the values that builds are given: public ones, and the arguments that kept Dockerfiles declare."""
+    public = {env.name for service in app.analysis.services for env in architecture.build_env(service)}
+    secret = {env.name for service in app.analysis.services for env in service.env if env.secret}
+    declared = {name for image in app.images.values() for name in image.args}
+    return sorted(public | (declared - secret))
 
 
 def _checks(app: _Application) -> list[dict[str, object]]:
@@ -364,9 +372,11 @@ def _schedules(app: _Application) -> tuple[dict[str, list[str]], list[Finding]]:
 
 def _readme(app: _Application, settings: Settings) -> str:
     proposed = app.proposed
+    externals = list(_names(proposed.externals))
     facts = [
         f"Machine: {proposal.instance_type(proposed)}, {proposal.disk_gib(proposed)} GB disk, in {proposed.region}.",
         "Address: " + (f"https://{proposed.domain}" if proposed.domain else "plain HTTP, as long as no domain is set."),
+        *([f"Values that only you have: {', '.join(externals)}."] if externals else []),
         "Images are built " + ("in CodeBuild." if proposed.build.place == "codebuild" else "on the machine itself."),
     ]
     pinned = (
@@ -380,7 +390,6 @@ def _readme(app: _Application, settings: Settings) -> str:
         region=proposed.region,
         pinned=pinned,
         ami_parameter=AMI_PARAMETER[proposed.cpu],
-        externals=list(_names(proposed.externals)),
         codebuild=proposed.build.place == "codebuild",
     )
 
