@@ -366,6 +366,12 @@ PORT_OPTIONS: Final = frozenset({
     "--http-socket", "--http-port", "-S", "-Dserver.port",
 })  # fmt: skip
 
+# What runs scripts or recipes by name, and their options and words that take a value before that name.
+SCRIPT_RUNNERS: Final = frozenset({"npm", "pnpm", "yarn", "bun", "make", "just", "task"})
+SCRIPT_OPTIONS: Final = frozenset(
+    {"--filter", "-F", "--prefix", "-C", "--dir", "--cwd", "-w", "--workspace", "workspace"}
+)
+
 # Programs that may start anything: what their process does can't be read off the command.
 LAUNCHERS: Final = frozenset(
     {
@@ -536,10 +542,17 @@ def matches(found: list[str], patterns: tuple[Pattern, ...]) -> bool:
 
 def script_of(found: list[str]) -> str | None:
     """The script that `npm run x`, `yarn x`, `make x` … runs."""
-    if len(found) < 2 or found[0] not in ("npm", "pnpm", "yarn", "bun", "make", "just", "task"):
+    if not found or found[0] not in SCRIPT_RUNNERS:
         return None
-    rest = [word for word in found[1:] if not word.startswith("-") and word not in ("run", "run-script", "workspace")]
-    return rest[0] if rest else None
+    skip = False
+    for word in found[1:]:
+        if skip:
+            skip = False
+        elif word in SCRIPT_OPTIONS:
+            skip = True  # the next word is its value
+        elif not word.startswith("-") and word not in ("run", "run-script"):
+            return word
+    return None
 
 
 # ---------------------------------------------------------------------------------------------- reading a command
