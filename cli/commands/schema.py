@@ -1,0 +1,41 @@
+"""`autostack schema`: the shape of what AutoStack prints and reads."""
+
+from __future__ import annotations
+
+import click
+
+# name -> class of `core/model.py`
+SCHEMAS = {
+    "analysis": "Analysis",
+    "architecture": "Architecture",
+    "bundle": "Bundle",
+    "cost": "CostEstimate",
+    "plan": "Plan",
+    "outcome": "Outcome",
+    "deployment": "Deployment",
+    "event": "Event",
+}
+
+
+@click.command("schema")
+@click.argument("name", type=click.Choice([*SCHEMAS, "claims"]))
+def command(name: str) -> None:
+    """Print the JSON schema of NAME; `claims` lists the fields that plugins and autostack.yaml can claim."""
+    import msgspec
+
+    from autostack.cli import terminal
+    from autostack.core import claims, model
+
+    if name == "claims":
+        rows = [{"field": row.pattern, "type": _type(row.type), "inherited": row.inherited} for row in claims.FIELDS]
+        terminal.print_json(rows)
+    else:
+        terminal.print_json(msgspec.json.schema(getattr(model, SCHEMAS[name])))
+
+
+def _type(found: object) -> str:
+    return (
+        found.__name__
+        if isinstance(found, type) and not hasattr(found, "__args__")
+        else str(found).replace("typing.", "")
+    )

@@ -1,0 +1,1 @@
+"""What people read: an analysis, a bundle, costs, a plan, as lines of text."""

@@ -1,0 +1,162 @@
+"""How the command line talks: text and JSON on stdout; progress, questions and warnings on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+
+import click
+
+SLOW_S = 1.0
+MAX_WIDTH = 120
+
+
+def say(text: str = "") -> None:
+    """A line for the reader."""
+    click.echo(text)
+
+
+def note(text: str) -> None:
+    """A line beside the result: progress, warnings."""
+    click.echo(text, err=True)
+
+
+def print_json(value: object) -> None:
+    """A value on stdout as indented JSON, keys as in the model."""
+    import msgspec
+
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+
+
+def width() -> int:
+    """Columns to write in."""
+    return min(shutil.get_terminal_size((100, 24)).columns, MAX_WIDTH)
+
+
+def dim(text: str) -> str:
+    return click.style(text, dim=True)
+
+
+def bold(text: str) -> str:
+    return click.style(text, bold=True)
+
+
+def colored(text: str, color: str) -> str:
+    return click.style(text, fg=color)
+
+
+def clean(text: str) -> str:
+    """Text from a stranger's source on one line, without what would move the cursor."""
+    return "".join(c if c.isprintable() else " " for c in text).strip()
+
+
+def shorten(text: str, columns: int) -> str:
+    """Text of at most so many columns."""
+    return text if len(text) <= columns else text[: max(columns - 1, 0)] + "…"
+
+
+def warn(texts: Sequence[str], *, quiet: bool = False) -> None:
+    """Warnings on stderr, a line each."""
+    if not quiet:
+        for text in texts:
+            note(f"{colored('Warning:', 'yellow')} {clean(text)}")
+
+
+def heading(text: str) -> None:
+    say()
+    say(bold(text))
+
+
+def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), indent: int = 2) -> list[str]:
+    """Aligned lines; columns of `right` are aligned at their right edge. Styles don't count as width."""
+    if not rows:
+        return []
+    widths = [max(len(click.unstyle(row[i])) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = []
+        for i, cell in enumerate(row):
+            space = " " * (widths[i] - len(click.unstyle(cell)))
+            cells.append(space + cell if i in right else cell + space)
+        lines.append(" " * indent + "  ".join(cells).rstrip())
+    return lines
+
+
+@contextlib.contextmanager
+def slow(message: str, *, quiet: bool = False) -> Iterator[None]:
+    """Say on stderr what is being done, if it takes longer than a second.
+
+    By a timer, not a thread: plugins are forked meanwhile.
+    """
+    if quiet:
+        yield
+        return
+
+    def tell(*_: object) -> None:
+        note(dim(message))
+
+    former = signal.signal(signal.SIGALRM, tell)
+    signal.setitimer(signal.ITIMER_REAL, SLOW_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)
+
+
+class Progress:
+    """What long work is doing: one moving line on a terminal, a line for each step elsewhere, nothing when quiet."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._moving = not quiet and sys.stderr.isatty()
+        self._last = ""
+        self._shown = contextlib.ExitStack()
+        self._update: Status | None = None
+
+    def __enter__(self) -> Progress:
+        if self._moving:
+            from rich.console import Console
+
+            console = Console(stderr=True)
+            self._update = Status(self._shown.enter_context(console.status("")).update, console.print)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._shown.close()
+
+    def step(self, message: str) -> None:
+        """What is being done now."""
+        message = clean(message)
+        if self._quiet or message == self._last:
+            return
+        self._last = message
+        if self._update is not None:
+            self._update.show(shorten(message, width() - 4))
+        else:
+            note(message)
+
+
+class Status:
+    """The moving line; text is shown as it is, never as markup."""
+
+    def __init__(self, update: object, print_: object) -> None:
+        self._set = update
+
+    def show(self, message: str) -> None:
+        from rich.text import Text
+
+        if callable(self._set):
+            self._set(Text(message, style="dim"))
+
+
+def confirm(question: str, *, yes: bool, hint: str) -> bool:
+    """Ask on the terminal; `yes` answers. With neither, a usage error that names the flag."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{hint}; there is no terminal to ask: give --yes")
+    return click.confirm(question, default=False, err=True)
