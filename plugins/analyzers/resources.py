@@ -1,0 +1,73 @@
+"""Data stores by what an application depends on: a driver says which kind it speaks to, variables carry the address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from autostack.core import Claim, Evidence, NeedValue, hookimpl
+from autostack.core.vocabulary import RESOURCE_FAMILIES
+from autostack.plugins.analyzers.manifests import node, python
+from autostack.plugins.analyzers.manifests.drivers import DRIVERS, EXTRAS, OPTIONAL, bound
+from autostack.plugins.analyzers.manifests.environment import scheme
+from autostack.plugins.analyzers.manifests.python_environment import reads
+
+if TYPE_CHECKING:
+    from autostack.core import Service, SourceTree
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A dependency that speaks to a kind of store."""
+
+    kind: str
+    dependency: str
+    required: bool
+    evidence: Evidence
+
+
+@hookimpl
+def service_detected(service: Service, source: SourceTree) -> list[Claim]:
+    """Claim what the service's drivers speak to, with the service's variables that carry the address."""
+    places = [service.root, *(one.root for one in service.toolchains if one.root != service.root)]
+    found: list[Driver] = []
+    for place in places:
+        found += drivers(source, place)
+        if found:
+            break
+    names = [one.name for one in service.env]
+    fallback = _falls_back_to_sqlite(service, source)
+    claims = []
+    for driver in found:
+        replaceable = fallback and RESOURCE_FAMILIES.get(driver.kind) == "sql" and driver.kind != "sqlite"
+        value = NeedValue(required=driver.required and not replaceable, env=bound(driver.kind, names))
+        claims.append(Claim(service.root, f"needs.{driver.kind}", value, "manifest", [driver.evidence]))
+    return claims
+
+
+def drivers(source: SourceTree, root: str) -> list[Driver]:
+    """The drivers among a root's production dependencies, of every ecosystem."""
+    return [*_python(source, root), *_node(source, root)]
+
+
+def _python(source: SourceTree, root: str) -> Iterator[Driver]:
+    for name, found in sorted(python.runtime(source, root).items()):
+        kinds = [DRIVERS["python"].get(name)]
+        kinds += [EXTRAS.get(name, {}).get(extra) for extra in found.extras]
+        for kind in dict.fromkeys(kind for kind in kinds if kind):
+            yield Driver(kind, name, name not in OPTIONAL, Evidence(found.path, found.line, f"depends on {name}"))
+
+
+def _node(source: SourceTree, root: str) -> Iterator[Driver]:
+    for name, found in sorted(node.dependencies(source, root).items()):
+        kind = DRIVERS["npm"].get(name)
+        if kind and found.group in ("runtime", "optional"):
+            path = root + "/package.json" if root != "." else "package.json"
+            yield Driver(kind, name, name not in OPTIONAL, Evidence(path, found.line, f"depends on {name}"))
+
+
+def _falls_back_to_sqlite(service: Service, source: SourceTree) -> bool:
+    """Whether the code runs on a SQLite file when no server's address is given."""
+    defaults = [one.default for one in service.env] + [one.default for one in reads(source, service.root)]
+    return any(scheme(default) == "sqlite" for default in defaults if default)
