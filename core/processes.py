@@ -29,11 +29,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 @dataclass
 class Draft:
-    """A process on its way: its claims by part (`kind`, `command` …), and whether a framework is behind it."""
+    """A process on its way: its claims by part (`kind`, `command` …)."""
 
     name: str
     claims: dict[str, list[Claim]] = field(default_factory=dict)
-    of_framework: bool = False
 
     def of(self, part: str) -> list[Claim]:
         return ranked(self.claims.get(part, ()))
@@ -88,6 +87,12 @@ class Draft:
         return sorted(port.port for port in self.ports if port.public)
 
     @property
+    def of_framework(self) -> bool:
+        """Is it what the code itself is, by its framework or manifest, and not only what a deployment file calls it?"""
+        telling = [claim for part in ("kind", "command") for claim in self.claims.get(part, ())]
+        return any(claim.strength in ("manifest", "convention") for claim in telling)
+
+    @property
     def is_loose(self) -> bool:
         """Has it no command of its own, or one for development only? Then it may be the framework's process."""
         command = self.command
@@ -97,7 +102,6 @@ class Draft:
         """Take over another one's claims: they answer what this one leaves open, and are alternatives of the rest."""
         for part, claims in other.claims.items():
             self.claims.setdefault(part, []).extend(claims)
-        self.of_framework = self.of_framework or other.of_framework or other.tier[0] > ABSORBING
 
 
 def drafts(claims: ClaimSet, root: str) -> list[Draft]:
@@ -117,8 +121,6 @@ def drafts(claims: ClaimSet, root: str) -> list[Draft]:
 
 def absorbed(found: Sequence[Draft], framework_port: int | None) -> list[Draft]:
     """The processes that stay, after each has absorbed those that are the same."""
-    for draft in found:
-        draft.of_framework = draft.tier[0] > ABSORBING
     kept: list[Draft] = []
     for draft in found:
         host = _host(draft, kept, found, framework_port)
