@@ -136,7 +136,7 @@ class Written:
 
 
 def write(bundle: Bundle, out: Path, *, force: bool = False) -> Written:
-    """Write a bundle's files below a folder, never through a link. A file that differs stays, unless `force` is given."""
+    """Write a bundle's files below a folder, never through a link; one that differs stays without `force`."""
     written: list[str] = []
     same: list[str] = []
     kept: list[str] = []

@@ -115,8 +115,8 @@ def run(args: list[str] | None = None) -> int:
         return _say(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return _say("interrupted", INTERRUPTED_EXIT)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads: nothing more to flush there
+    except (BrokenPipeError, SystemExit):  # click ends the program by itself when the reader has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more to flush there
         return 0
     except Exception as error:  # the last stop of the program
         if debug:

@@ -55,16 +55,12 @@ def python(runtime: Runtime | None, search: str, home: str | None) -> Interprete
         if wanted is None or _fits(version, wanted):
             return Interpreter(path, version)
         tried.append((path, version))
-    admitted = [(path, version) for path, version in tried if _admits(runtime, version)]
-    for path, version in [*admitted, *tried]:
-        exact = (
-            ""
-            if (path, version) in admitted
-            else f", the source asks for {runtime.requested or wanted}"
-            if runtime
-            else ""
-        )
-        return Interpreter(path, version, f"Python {wanted} isn't on this machine: {version} is used{exact}")
+    admitted = [(path, version) for path, version in tried if _admits_python(runtime, version)]
+    if admitted:
+        return Interpreter(*admitted[0])
+    if tried:
+        asked = runtime.requested if runtime else None
+        return Interpreter(*tried[0], f"the source asks for Python {asked}; this machine has {tried[0][1]}")
     return None
 
 
@@ -78,8 +74,15 @@ def node(runtime: Runtime | None, search: str, home: str | None) -> Interpreter 
             continue
         if wanted is None or _fits(version, wanted):
             return Interpreter(path, version)
-        first = first or Interpreter(path, version, f"Node.js {wanted} isn't on this machine: {version} is used")
+        if _admits_node(runtime, version):
+            return Interpreter(path, version)
+        first = first or Interpreter(path, version, _node_warning(runtime, version))
     return first
+
+
+def _node_warning(runtime: Runtime | None, version: str) -> str:
+    asked = runtime.requested if runtime else None
+    return f"the source asks for Node.js {asked}; this machine has {version}"
 
 
 def _pythons(wanted: str | None, search: str, home: str | None) -> Iterator[str]:
@@ -134,7 +137,8 @@ def _fits(version: str, wanted: str) -> bool:
     return version.split(".")[: len(parts)] == parts
 
 
-def _admits(runtime: Runtime | None, version: str) -> bool:
+def _admits_python(runtime: Runtime | None, version: str) -> bool:
+    """Whether what the source asks for leaves this version open; it does where it asks for nothing."""
     if runtime is None or runtime.requested is None:
         return True
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -142,4 +146,15 @@ def _admits(runtime: Runtime | None, version: str) -> bool:
     try:
         return SpecifierSet(runtime.requested).contains(version)
     except InvalidSpecifier:
+        return False
+
+
+def _admits_node(runtime: Runtime | None, version: str) -> bool:
+    if runtime is None or runtime.requested is None:
+        return True
+    import nodesemver
+
+    try:
+        return bool(nodesemver.satisfies(version, runtime.requested[:256], loose=True))
+    except ValueError:
         return False

@@ -55,6 +55,7 @@ class Work:
     toolchain: str
     folder: str
     manager: str | None
+    manager_version: str | None
     install: str | None
     build: str | None
     runtime: Runtime | None
@@ -78,7 +79,7 @@ def work(service: Service) -> list[Work]:
     """What is installed and built for a service, in order: toolchains that serve it first, its own last."""
     main = service.runtime.name if service.runtime else None
     found = [
-        Work(t.name, t.root, t.package_manager, t.install_command, t.build_command, t.runtime)
+        Work(t.name, t.root, t.package_manager, None, t.install_command, t.build_command, t.runtime)
         for t in service.toolchains
         if t.name != main
     ]
@@ -89,6 +90,7 @@ def work(service: Service) -> list[Work]:
                 main or (service.language or "shell"),
                 service.build_root,
                 service.package_manager or (own.package_manager if own else None),
+                service.package_manager_version,
                 service.install_command,
                 service.build_command,
                 service.runtime,
@@ -167,7 +169,7 @@ class Installer:
         made.variables.update(PIPENV_VERBOSITY="-1", PIPENV_IGNORE_VIRTUALENVS="0")
         made.installs[f"python:{item.folder}"] = key
         ready = venv / ".ready"
-        tool = self._tool(item.manager, made)
+        tool = self._tool(item, made)
         if not ready.exists():
             shutil.rmtree(venv, ignore_errors=True)
             self._progress(f"making an environment with Python {found.version}")
@@ -213,7 +215,7 @@ class Installer:
             made.path.append(str(Path(found.path).parent))
         folder = self._source / item.folder
         made.path.append(str(folder / "node_modules" / ".bin"))
-        tool = self._tool(item.manager if item.manager != "npm" else None, made)
+        tool = self._tool(item, made)
         if not item.install:
             return
         alone = any(_LIFECYCLE.search(path.read_bytes()) for path in _inputs(folder, re.compile(r"package\.json")))
@@ -243,24 +245,26 @@ class Installer:
         if item.install:
             self._step("install", item.install, item.folder, made.over(self._environment))
 
-    def _tool(self, manager: str | None, made: Environment) -> dict[str, str]:
+    def _tool(self, item: Work, made: Environment) -> dict[str, str]:
         """The environment for the install command, with the package manager fetched if the machine lacks it."""
         environment = made.over(self._environment)
+        manager = item.manager
         if manager not in FETCHED or shutil.which(manager, path=environment["PATH"]):
             return environment
-        folder = self._workspace.tools / manager
+        package = _package(manager, item.manager_version)
+        folder = self._workspace.tools / re.sub(r"[^\w.=-]+", "-", package).strip("-")
         place = folder / ("bin" if FETCHED[manager] == "python" else "node_modules/.bin")
         if not (place / manager).exists():
             shutil.rmtree(folder, ignore_errors=True)
             self._progress(f"fetching {manager}, which this machine lacks")
-            self._fetch(manager, folder, environment)
+            self._fetch(manager, package, folder, environment)
         made.path.append(str(place))
         return made.over(self._environment)
 
-    def _fetch(self, manager: str, folder: Path, environment: dict[str, str]) -> None:
+    def _fetch(self, manager: str, package: str, folder: Path, environment: dict[str, str]) -> None:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if FETCHED[manager] == "node":
-            fetch = ["npm", "install", "--no-save", "--prefix", str(folder), manager]
+            fetch = ["npm", "install", "--no-save", "--prefix", str(folder), package]
             self._run(f"fetch {manager}", fetch, self._workspace.top, environment)
             return
         own = interpreters.python(None, environment["PATH"], environment.get("HOME"))
@@ -268,7 +272,7 @@ class Installer:
             raise steps.StepFailed(f"{manager} can't be fetched: this machine's Python lacks its venv module")
         plain = {name: value for name, value in environment.items() if name not in ("VIRTUAL_ENV", "PIP_TARGET")}
         self._run(f"fetch {manager}", [own.path, "-m", "venv", str(folder)], self._workspace.top, plain)
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", manager]
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", package]
         self._run(f"fetch {manager}", pip, self._workspace.top, plain)
 
     def _step(self, what: str, command: str, folder: str, environment: dict[str, str]) -> None:
@@ -289,6 +293,18 @@ class Installer:
         for path in _inputs(folder, inputs):
             digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
         return digest.hexdigest()[:16]
+
+
+def _package(manager: str, version: str | None) -> str:
+    """What is fetched: the version that the source names, else the newest one.
+
+    Yarn 2 and later are published as @yarnpkg/cli-dist (https://yarnpkg.com/getting-started/install).
+    """
+    exact = version if version and re.fullmatch(r"\d+(\.\d+){0,2}", version) else None
+    if FETCHED[manager] == "python":
+        return f"{manager}=={exact}" if exact and exact.count(".") == 2 else manager
+    name = "@yarnpkg/cli-dist" if manager == "yarn" and exact and not exact.startswith(("0", "1")) else manager
+    return f"{name}@{exact}" if exact else name
 
 
 def _inputs(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
