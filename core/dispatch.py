@@ -16,6 +16,7 @@ import msgspec
 
 from autostack.core import hookspecs, model
 from autostack.core.context import Context
+from autostack.core.errors import AutoStackError
 from autostack.core.plugins import Registry
 
 ERROR_LENGTH = 2000
@@ -35,13 +36,17 @@ class Ask:
 
 @dataclass(frozen=True)
 class Answer:
-    """What one implementation made of one call: a value of the hook's type (None: nothing), or an error in words."""
+    """What one implementation made of one call: a value of the hook's type (None: nothing), or an error in words.
+
+    code  the error's `AutoStackError.code`, where the plugin raised one on purpose
+    """
 
     plugin: str
     call: int
     value: object
     error: str | None
     ms: float
+    code: str | None = None
 
 
 class Reply(msgspec.Struct, omit_defaults=True):
@@ -52,6 +57,7 @@ class Reply(msgspec.Struct, omit_defaults=True):
     value: msgspec.Raw = msgspec.Raw(b"null")
     error: str | None = None
     ms: float = 0
+    code: str | None = None
 
 
 class BadResult(TypeError):
@@ -116,6 +122,7 @@ def answer(
             started(number, impl.plugin_name)
             begin = time.perf_counter()
             error: str | None = None
+            code: str | None = None
             value = b"null"
             try:
                 known = {**arguments, **given, "ctx": context(impl.plugin_name)}
@@ -123,8 +130,9 @@ def answer(
                 value = encode(ask.hook, _awaited(result))
             except (Exception, SystemExit) as problem:  # noqa: BLE001  whatever a plugin raises is its answer
                 error = describe(problem)
+                code = problem.code if isinstance(problem, AutoStackError) else None
             took = (time.perf_counter() - begin) * 1000
-            reply(Reply(impl.plugin_name, number, msgspec.Raw(value), error, round(took, 3)))
+            reply(Reply(impl.plugin_name, number, msgspec.Raw(value), error, round(took, 3), code))
 
 
 def ask_here(
@@ -168,7 +176,7 @@ def encode(hook: str, result: object) -> bytes:
 def decode(hook: str, reply: Reply) -> Answer:
     """An answer from the wire, its value checked against the hook's type."""
     if reply.error is not None:
-        return Answer(reply.plugin, reply.call, None, reply.error, reply.ms)
+        return Answer(reply.plugin, reply.call, None, reply.error, reply.ms, reply.code)
     wanted = signature(hook)
     value: object = None
     error: str | None = None
@@ -194,6 +202,8 @@ def arguments(hook: str, given: Mapping[str, msgspec.Raw]) -> dict[str, object]:
 def describe(problem: BaseException) -> str:
     """An error in one line: its class, its text, and the innermost place in the plugin where it happened."""
     text = " ".join(str(problem).split())[:ERROR_LENGTH]
+    if isinstance(problem, AutoStackError):
+        return text  # said on purpose, for the user
     place = ""
     trace = problem.__traceback__
     while trace is not None:

@@ -182,7 +182,11 @@ class Asker(Protocol):
 
 
 class BadAnswer(Exception):
-    """The one plugin that had to answer gave an error instead."""
+    """The one plugin that had to answer gave an error instead; `code` as in `Answer`."""
+
+    def __init__(self, reason: str, code: str | None = None) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 @dataclass
@@ -278,7 +282,7 @@ def plan(asker: Asker, inputs: Inputs, deliveries: Deliveries | None = None) -> 
     """Ask the target's deployer what it would do; BadAnswer if it gives none."""
     answer = _one(asker, Ask("plan_requested", [inputs.arguments()], only=inputs.owner), deliveries)
     if not isinstance(answer.value, Plan):
-        raise BadAnswer(answer.error or "no plan")
+        raise BadAnswer(answer.error or "the deployer gave no plan", answer.code)
     before, after = inputs.monthly
     return replace(answer.value, monthly_before=before, monthly_after=after)
 
