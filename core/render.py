@@ -46,7 +46,7 @@ class Templates:
         self.folders = (*((str(Path(own) / generator),) if own else ()), str(folder))
         self.format = format
 
-    def render(self, name: str, **values: object) -> str:
+    def render(self, name: str, /, **values: object) -> str:
         """The output of a template; RenderError if it can't be made."""
         from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError
 

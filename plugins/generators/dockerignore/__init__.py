@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import posixpath
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -57,6 +58,7 @@ _COVERS: Final = {
 _PUBLIC_NAME: Final = re.compile(
     r"(VITE|NEXT_PUBLIC|REACT_APP|PUBLIC|NUXT_PUBLIC|GATSBY|VUE_APP|EXPO_PUBLIC)_[A-Z0-9_]*"
 )
+_DATABASE_ENDS: Final = (".db", ".db3", ".sqlite", ".sqlite3")
 _ASSIGNMENT: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=")
 
 
@@ -80,7 +82,7 @@ def _dockerignore(context: str, path: str, services: list[Service], source: Sour
         secrets=[raw(pattern) for pattern in SECRETS],
         made=[raw(pattern) for pattern in sorted(set(made))],
         public=_printable(_public_settings(context, source)),
-        databases=_printable(_databases(context, services)),
+        databases=_databases(context, services),
     )
     names = ", ".join(service.name for service in services)
     return GeneratedFile(
@@ -100,14 +102,24 @@ def _public_settings(context: str, source: SourceTree) -> list[str]:
     return found
 
 
-def _databases(context: str, services: list[Service]) -> list[str]:
+@dataclass(frozen=True)
+class Databases:
+    """Where databases of development may lie: files, and folders that hold such files."""
+
+    files: list[str]
+    folders: list[str]
+
+
+def _databases(context: str, services: list[Service]) -> Databases | None:
     paths = {
         posixpath.relpath(posixpath.join(service.root, volume.path), context)
         for service in services
         for volume in service.volumes
         if volume.purpose == "database" and not volume.path.startswith("/")
     }
-    return sorted(path for path in paths if path != "." and not path.startswith(".."))
+    inside = _printable(sorted(path for path in paths if path != "." and not path.startswith("..")))
+    files = [path for path in inside if path.endswith(_DATABASE_ENDS)]
+    return Databases(files, [path for path in inside if path not in files]) if inside else None
 
 
 def _printable(paths: list[str]) -> list[str]:
