@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
@@ -78,15 +79,15 @@ BUILT = Analysis(
 )
 
 
-def propose(analysis: Analysis, **settings: object) -> Architecture:
+def propose(analysis: Analysis, **settings: str) -> Architecture:
     [target] = aws_ec2.register_targets()
-    proposed = aws_ec2.propose_architecture(analysis, target, Context(settings=Settings(**settings)))  # type: ignore[arg-type]
+    proposed = aws_ec2.propose_architecture(analysis, target, Context(settings=msgspec.convert(settings, Settings)))
     assert proposed is not None
     return proposed
 
 
-def generate(analysis: Analysis, source: Path, **settings: object) -> dict[str, str]:
-    ctx = Context(settings=Settings(**settings))  # type: ignore[arg-type]
+def generate(analysis: Analysis, source: Path, **settings: str) -> dict[str, str]:
+    ctx = Context(settings=msgspec.convert(settings, Settings))
     proposed = propose(analysis, **settings)
     assert proposed.declined is None
     with SourceTree.open(source) as tree:
@@ -108,7 +109,7 @@ class TestProposal:
         assert machine(propose(TINY, cpu="x86_64")) == "t3.small"
 
     def test_memory_of_processes_databases_and_caches_decides_the_machine(self) -> None:
-        # 1.3 × (1000 + 300 system) = 1690: 2 GiB; + 256 for a database: 2022, still 2 GiB; + 64 for a cache: 2106, 4 GiB
+        # 1.3 × (1000 + 300 system) = 1690: 2 GiB; 256 for a database: 2022, still 2 GiB; 64 for a cache: 2106, 4 GiB
         web = replace(WEB, command="python app.py", memory_mib=1000)
         cache = Resource("cache", "redis", used_by=["."])
         app = Analysis(services=[replace(TINY.services[0], processes=[web], needs=["db", "cache"])])
@@ -181,7 +182,7 @@ class TestProposal:
     )
     def test_settings_of_a_wrong_shape_are_refused(self, wrong: dict[str, str]) -> None:
         with pytest.raises(ValueError, match="can't be"):
-            Settings(**wrong)  # type: ignore[arg-type]
+            msgspec.convert(wrong, Settings)
 
 
 # Those of the template's types that take tags; the others can't have any.
@@ -194,7 +195,7 @@ UNTAGGABLE = {
     "AWS::EC2::Route", "AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::VPCGatewayAttachment",
     "AWS::IAM::InstanceProfile",
 }  # fmt: skip
-VARIANTS = {
+VARIANTS: dict[str, tuple[Analysis, dict[str, str]]] = {
     "everything": (FULL, {}),
     "tiny": (TINY, {"cpu": "x86_64", "region": "eu-central-1"}),
     "static": (SITE, {"domain": "www.example.org"}),
@@ -213,12 +214,22 @@ VARIANTS = {
 @pytest.fixture(scope="module", params=VARIANTS)
 def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     analysis, settings = VARIANTS[request.param]
-    return generate(analysis, tmp_path_factory.mktemp("source"), **settings)  # type: ignore[arg-type]
+    return generate(analysis, tmp_path_factory.mktemp("source"), **settings)
 
 
-def resources(files: dict[str, str]) -> dict[str, dict[str, dict[str, object]]]:
-    found: dict[str, dict[str, dict[str, object]]] = yaml.safe_load(files["cloudformation.yaml"])["Resources"]
+def resources(files: dict[str, str]) -> dict[str, object]:
+    found: dict[str, object] = yaml.safe_load(files["cloudformation.yaml"])["Resources"]
     return found
+
+
+def at(value: object, *keys: str) -> object:
+    """What stands at a path of nested mappings; of a list, its only item is followed."""
+    for key in keys:
+        if isinstance(value, list):
+            [value] = value
+        assert isinstance(value, dict)
+        value = value[key]
+    return value
 
 
 class TestTemplate:
@@ -236,40 +247,46 @@ class TestTemplate:
 
     def test_every_resource_that_can_be_tagged_is(self, files: dict[str, str]) -> None:
         for name, resource in resources(files).items():
-            kind = str(resource["Type"])
+            kind = at(resource, "Type")
             assert kind in TAGGABLE | UNTAGGABLE, "a new type: say whether it takes tags"
             if kind in TAGGABLE:
-                tags = resource["Properties"]["Tags"]
-                assert {"Key": "autostack:deployment", "Value": {"Ref": "Deployment"}} in tags, name  # type: ignore[operator]
-                assert {"Key": "autostack:owner", "Value": {"Ref": "Owner"}} in tags, name  # type: ignore[operator]
+                tags = at(resource, "Properties", "Tags")
+                assert isinstance(tags, list)
+                assert {"Key": "autostack:deployment", "Value": {"Ref": "Deployment"}} in tags, name
+                assert {"Key": "autostack:owner", "Value": {"Ref": "Owner"}} in tags, name
 
     def test_no_port_but_80_and_443_is_open(self, files: dict[str, str]) -> None:
-        groups = [r["Properties"] for r in resources(files).values() if r["Type"] == "AWS::EC2::SecurityGroup"]  # type: ignore[comparison-overlap]
-        rules = [rule for group in groups for rule in group["SecurityGroupIngress"]]  # type: ignore[attr-defined]
+        groups = [r for r in resources(files).values() if at(r, "Type") == "AWS::EC2::SecurityGroup"]
+        rules = at(groups, "Properties", "SecurityGroupIngress")
+        assert isinstance(rules, list)
         assert [(rule["FromPort"], rule["ToPort"]) for rule in rules] == [(80, 80), (443, 443)]
+        assert not any("Ingress" in str(at(r, "Type")) for r in resources(files).values())
 
     def test_the_machine_has_no_key_wants_metadata_tokens_and_encrypts_its_disk(self, files: dict[str, str]) -> None:
-        instance = resources(files)["Instance"]["Properties"]
-        assert "KeyName" not in instance
-        assert instance["MetadataOptions"]["HttpTokens"] == "required"  # type: ignore[index]
-        [disk] = instance["BlockDeviceMappings"]  # type: ignore[misc]
-        assert (disk["Ebs"]["Encrypted"], disk["Ebs"]["VolumeType"]) == (True, "gp3")  # type: ignore[index]
+        instance = at(resources(files), "Instance", "Properties")
+        assert "KeyName" not in str(instance)
+        assert at(instance, "MetadataOptions", "HttpTokens") == "required"
+        disk = at(instance, "BlockDeviceMappings", "Ebs")
+        assert (at(disk, "Encrypted"), at(disk, "VolumeType")) == (True, "gp3")
 
     def test_the_bucket_is_private_encrypted_and_versioned(self, files: dict[str, str]) -> None:
-        bucket = resources(files)["Bucket"]["Properties"]
-        assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}  # type: ignore[attr-defined]
-        assert "BucketEncryption" in bucket
-        assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+        bucket = at(resources(files), "Bucket", "Properties")
+        blocked = at(bucket, "PublicAccessBlockConfiguration")
+        assert isinstance(blocked, dict)
+        assert list(blocked.values()) == [True] * 4
+        rule = at(bucket, "BucketEncryption", "ServerSideEncryptionConfiguration", "ServerSideEncryptionByDefault")
+        assert rule == {"SSEAlgorithm": "AES256"}
+        assert at(bucket, "VersioningConfiguration") == {"Status": "Enabled"}
 
     def test_the_body_is_small_enough_to_be_sent(self, files: dict[str, str]) -> None:
         assert len(files["cloudformation.yaml"].encode()) < 51_200
 
     def test_the_machines_script_is_small_enough_and_valid_shell(self, files: dict[str, str], tmp_path: Path) -> None:
-        script = resources(files)["Instance"]["Properties"]["UserData"]["Fn::Base64"]["Fn::Sub"]  # type: ignore[index]
+        script = at(resources(files), "Instance", "Properties", "UserData", "Fn::Base64", "Fn::Sub")
+        assert isinstance(script, str)
         assert len(script) < 12_000  # 16 KiB are allowed, before base64
         (tmp_path / "user-data").write_text(script)
         subprocess.run(["bash", "-n", tmp_path / "user-data"], check=True)
-        assert "release.sh" in script
         assert "deploy/aws-ec2/release.sh" in script
 
     def test_rendering_is_the_same_every_time(self, tmp_path: Path) -> None:
@@ -279,15 +296,15 @@ class TestTemplate:
 def test_containers_reach_the_machines_credentials_only_where_the_bucket_is_used(tmp_path: Path) -> None:
     hops = {}
     for name in ("everything", "bucket"):
-        instance = resources(generate(VARIANTS[name][0], tmp_path))["Instance"]["Properties"]
-        hops[name] = instance["MetadataOptions"]["HttpPutResponseHopLimit"]  # type: ignore[index]
+        instance = at(resources(generate(VARIANTS[name][0], tmp_path)), "Instance", "Properties")
+        hops[name] = at(instance, "MetadataOptions", "HttpPutResponseHopLimit")
     assert hops == {"everything": 1, "bucket": 2}
 
 
 def test_the_priced_machine_is_the_one_in_the_template(tmp_path: Path) -> None:
     proposed = propose(FULL)
-    instance = resources(generate(FULL, tmp_path))["Instance"]["Properties"]
-    assert instance["InstanceType"] == machine(proposed)
+    made = resources(generate(FULL, tmp_path))
+    assert at(made, "Instance", "Properties", "InstanceType") == machine(proposed)
 
 
 class TestMachineFiles:
