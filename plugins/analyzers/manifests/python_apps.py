@@ -7,6 +7,7 @@ The object is found by reading the code, never by a name that "usually" fits: `a
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
@@ -53,20 +54,22 @@ FRAMEWORKS: Final = (
     Framework("sanic", ("sanic.Sanic",), "own", 8000),
     Framework("aiohttp", ("aiohttp.web.Application",), "own", 8080),
     Framework("tornado", ("tornado.web.Application",), "own", 8888),
-    Framework("dash", ("dash.Dash",), "wsgi", 8050),
+    Framework("dash", ("dash.Dash", "dash.dash.Dash"), "wsgi", 8050),
 )
 _BY_CONSTRUCTOR: Final = {name: row for row in FRAMEWORKS for name in row.constructors}
 # A wildcard import (`from fasthtml.common import *`) leaves the bare name.
 _BY_BARE_NAME: Final = {name.rpartition(".")[2]: row for name, row in _BY_CONSTRUCTOR.items() if "fasthtml" in name}
-_NEEDLES: Final = tuple(
-    sorted({name.rpartition(".")[2].encode() + b"(" for name in _BY_CONSTRUCTOR} | {b"make_wsgi_app(", b"fast_app("})
-)
+# What a file must mention to be looked at: the class, or the package where the class has an everyday name.
+_NEEDLES: Final = (
+    b"Flask", b"OpenAPI", b"FastAPI", b"Starlette", b"Quart", b"Litestar", b"Starlite", b"FastHTML", b"fast_app",
+    b"falcon", b"bottle", b"make_wsgi_app", b"blacksheep", b"Robyn", b"Sanic", b"aiohttp", b"tornado", b"Dash",
+)  # fmt: skip
 
 # The servers of an interface, best first: distribution -> its command. `{start}` chooses the folder to import from.
 WSGI_SERVERS: Final = {
     "gunicorn": "gunicorn --bind 0.0.0.0:$PORT{chdir} {target}",
     "waitress": "waitress-serve --listen=0.0.0.0:$PORT {call}{target}",
-    "uwsgi": "uwsgi --http 0.0.0.0:$PORT --master{uwsgi} --module {colon}",
+    "uwsgi": "uwsgi --http 0.0.0.0:$PORT --master{chdir} --module {target}",
     "hypercorn": "hypercorn --bind 0.0.0.0:$PORT {target}",
 }
 ASGI_SERVERS: Final = {
@@ -74,6 +77,11 @@ ASGI_SERVERS: Final = {
     "hypercorn": "hypercorn --bind 0.0.0.0:$PORT {target}",
     "daphne": "daphne --bind 0.0.0.0 --port $PORT {target}",
     "granian": "granian --interface asgi --host 0.0.0.0 --port $PORT {target}{factory}",
+}
+# Frameworks that serve themselves: with a command of their own, all others by running the file.
+OWN_COMMANDS: Final = {
+    "sanic": "sanic {target} --host 0.0.0.0 --port $PORT{factory}",
+    "dash": "HOST=0.0.0.0 python {file}",
 }
 # Distributions that bring a server along, by the extra that does so ("" = always).
 BRINGS: Final = {
@@ -143,34 +151,30 @@ def provided(program: str, source: SourceTree, root: str) -> bool:
 
 
 def start_command(source: SourceTree, root: str, application: Application) -> str:
-    """The command that serves an application on 0.0.0.0:$PORT, typed in the root."""
-    if application.framework.interface == "own":
-        return f"python {inside(root, application.path)}"
-    name, _ = server(source, root, application.framework.interface)
-    pattern = (WSGI_SERVERS if application.framework.interface == "wsgi" else ASGI_SERVERS)[name]
-    moved = application.start != "."
-    target, call, factory = application.target, "", ""
-    if application.factory:
-        if name in ("uvicorn", "granian"):
-            factory = " --factory"
-        elif name == "waitress":
-            call = "--call "
-        else:
-            target = f"'{target}()'"
-    elif application.framework.name == "dash":
-        target = f"{application.module}:{application.attribute}.server"
+    """The command that serves an application on 0.0.0.0:$PORT, typed in the root.
+
+    A server that can't be told where to import from is started in that folder.
+    """
+    framework = application.framework
+    factory = application.factory
+    if framework.interface == "own" or not application.attribute:
+        name, pattern = "", OWN_COMMANDS.get(framework.name, "python {file}")
+    else:
+        name, _ = server(source, root, framework.interface)
+        pattern = (WSGI_SERVERS if framework.interface == "wsgi" else ASGI_SERVERS)[name]
+    target = application.target
+    called = factory and not {"{factory}", "{call}"} & set(re.findall(r"\{\w+\}", pattern))
+    moved = application.start if application.start != "." and "{file}" not in pattern else ""
     command = pattern.format(
-        target=target,
-        colon=target,
-        call=call,
-        factory=factory,
-        chdir=f" --chdir {application.start}" if moved else "",
-        uwsgi=f" --chdir {application.start}" if moved else "",
-        app_dir=f" --app-dir {application.start}" if moved else "",
+        target=f"'{target}()'" if called else target,
+        file=inside(root, application.path),
+        factory=" --factory" if factory else "",
+        call="--call " if factory else "",
+        chdir=f" --chdir {moved}" if moved else "",
+        app_dir=f" --app-dir {moved}" if moved else "",
     )
-    if moved and not any(slot in pattern for slot in ("{chdir}", "{uwsgi}", "{app_dir}")):
-        command = f"cd {application.start} && {command}"
-    return command
+    can_move = "{chdir}" in pattern or "{app_dir}" in pattern
+    return f"cd {moved} && {command}" if moved and not can_move else command
 
 
 def port(source: SourceTree, root: str, application: Application) -> tuple[int, str | None, Evidence]:
@@ -235,7 +239,8 @@ def web_claims(source: SourceTree, root: str, application: Application) -> list[
     ]
     number, variable, where = port(source, root, application)
     claims.append(Claim(root, "port", number, "convention", [where]))
-    moves = variable if application.framework.interface == "own" else "PORT"
+    serves_itself = "$PORT" not in start_command(source, root, application) and application.framework.name != "dash"
+    moves = variable if serves_itself else "PORT"
     if moves:
         claims.append(Claim(root, "port_env", moves, "convention", [where if variable == moves else here]))
         claims.append(Claim(root, f"env.{moves}", EnvValue(default=str(number)), "convention", [where]))
@@ -282,7 +287,11 @@ def _of_module(source: SourceTree, root: str, module: Module) -> Iterator[Applic
     for name, value in module.assigned:
         wrapped = _wrapped(module, value)
         row = wrapped or _constructed(module, value)
-        if row is not None:
+        if row is not None and row.name == "dash":
+            # A server loads Dash's Flask object; without a name for it Dash serves itself.
+            served = (other for other, of in module.assigned if module.name(of) == f"{name}.server")
+            yield _application(source, root, module, row, next(served, ""), value.lineno)
+        elif row is not None:
             yield _application(source, root, module, row, name, value.lineno, wrapper=wrapped is not None)
     for node in module.tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple) and isinstance(node.value, ast.Call):
