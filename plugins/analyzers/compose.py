@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from autostack.core import Build, Claim, Evidence, Finding, Port, ResourceEnv, SourceTree, hookimpl
 from autostack.core.model import ProcessKind
-from autostack.core.source import folder, join
 from autostack.core.strengths import Strength
 from autostack.plugins.analyzers.manifests import command, compose, docker, environment, images
 from autostack.plugins.analyzers.manifests.compose import ComposeFile, ComposeService
@@ -96,7 +95,7 @@ def _apps(source: SourceTree, file: ComposeFile, stores: Sequence[Store]) -> lis
     built = {s.image: s.build for s in file.services.values() if s.build and s.image}
     found = []
     for service in file.services.values():
-        origin = service.build or built.get(service.image)
+        origin = service.build or built.get(service.image or "")
         if origin is None or service.name in known:
             continue
         parsed = docker.dockerfile(source, origin.dockerfile)
@@ -133,10 +132,10 @@ def _others(file: ComposeFile, stores: Sequence[Store], apps: Sequence[App]) -> 
         ]
         tool = images.auxiliary(service.image or "") if service.image else "proxy"
         if tool:
-            yield Claim(join(folder(service.path), service.name), "auxiliary", tool, "declared", evidence)
+            yield Claim(".", f"auxiliary.{service.name}", tool, "declared", evidence)
         elif service.image and roots:
-            private = docker.image(service.image).repository.count("/") > 1
-            yield Claim(roots[0], f"images.{docker.image(service.image).name}", private, "declared", evidence)
+            found = docker.image(service.image)
+            yield Claim(roots[0], f"images.{found.name}", found.private, "declared", evidence)
 
 
 # ---------------------------------------------------------------------------------------------- resources
@@ -241,8 +240,7 @@ def _process(source: SourceTree, root: str, name: str, app: App, shared: bool) -
         return
     yield Claim(root, f"{field}.kind", app.kind, app.strength, evidence)
     if app.command:
-        line = service.key_line(source, "command") if service.command else service.line
-        yield Claim(root, f"{field}.command", app.command, app.strength, [Evidence(service.path, line, "command")])
+        yield Claim(root, f"{field}.command", app.command, app.strength, [_command_evidence(source, app)])
     ports = _ports(app)
     if ports:
         line = service.key_line(source, "ports" if service.ports else "expose")
@@ -255,6 +253,13 @@ def _process(source: SourceTree, root: str, name: str, app: App, shared: bool) -
         yield Claim(root, f"{field}.health_path", health, app.strength, [Evidence(service.path, line, "healthcheck")])
     if command.is_singleton(app.command, service.name) and app.kind == "worker":
         yield Claim(root, f"{field}.singleton", True, app.strength, evidence)
+
+
+def _command_evidence(source: SourceTree, app: App) -> Evidence:
+    service = app.service
+    if service.command or app.build is None or app.stage is None:
+        return Evidence(service.path, service.key_line(source, "command"), "command")
+    return Evidence(app.build.dockerfile, app.stage.command_line, "CMD")
 
 
 def _ports(app: App) -> list[Port]:
@@ -276,7 +281,8 @@ def _ports(app: App) -> list[Port]:
 
 def _service(source: SourceTree, app: App, stores: Sequence[Store], apps: Sequence[App]) -> Iterator[Claim]:
     service = app.service
-    hosts = {host for other in (*stores, *apps) for host in other.service.hosts}
+    others = [*(store.service for store in stores), *(app.service for app in apps)]
+    hosts = sorted({host for other in others for host in other.hosts})
     set_port = (service.env.get("PORT") or "").strip()
     if app.kind == "web" and set_port.isdigit() and 0 < int(set_port) < 65_536:
         line = service.key_line(source, "environment")
@@ -285,7 +291,7 @@ def _service(source: SourceTree, app: App, stores: Sequence[Store], apps: Sequen
         line = service.key_line(source, "environment", name)
         evidence = [Evidence(service.path, line, f"environment of {service.name}")]
         required = value is not None and _is_required(value)
-        plain = None if value is None or "$" in value or _host_in(value, list(hosts)) else value
+        plain = None if value is None or "$" in value or _host_in(value, hosts) else value
         setting = environment.setting(name, plain, required)
         if setting:
             if value is not None and environment.holds_secret(docker.expand(value, {})) and not setting.public:

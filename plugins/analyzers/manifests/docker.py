@@ -41,6 +41,8 @@ TAG_VERSIONS: dict[str, re.Pattern[str]] = {
     "uvicorn-gunicorn-fastapi": re.compile(r"python(\d+\.\d+)"),
     "uvicorn-gunicorn": re.compile(r"python(\d+\.\d+)"),
 }
+PUBLIC_REGISTRIES = ("docker.io", "ghcr.io", "quay.io", "gcr.io", "registry.k8s.io", "mcr.microsoft.com",
+                     "public.ecr.aws", "docker.elastic.co", "cgr.dev", "lscr.io")  # fmt: skip
 FILE_SERVERS = ("nginx", "nginx-unprivileged", "caddy", "httpd", "static-web-server", "lighttpd")
 # Where the images of file servers look for what they serve.
 WEB_FOLDERS = ("/usr/share/nginx/html", "/usr/share/caddy", "/srv", "/var/www/html", "/usr/local/apache2/htdocs",
@@ -63,6 +65,12 @@ class Image:
     name: str
     repository: str
     tag: str | None
+
+    @property
+    def private(self) -> bool:
+        """Whether it lies in a registry that isn't known to be public."""
+        registry, slash, _ = self.repository.partition("/")
+        return bool(slash) and ("." in registry or ":" in registry) and registry not in PUBLIC_REGISTRIES
 
     def is_called(self, *names: str) -> bool:
         """Whether the repository is one of the names, or ends with `/name`."""

@@ -4,6 +4,7 @@ Rows are in order: the first whose package is there decides, so that a meta fram
 (Next.js before Express, Astro before Vite).
 """
 
+import posixpath
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -248,12 +249,16 @@ def is_built(source: SourceTree, found: Package, row: Framework) -> bool:
     program = (row.build or "").split()[0]
     builds = any(program in (words[0] for words in steps(script)) for script in found.scripts.values())
     if row.name in ("vite", "parcel", "webpack"):
-        return builds and html_entry(source, found.root) is not None
+        builds = builds or config_text(source, found, row) is not None
+        return builds and html_entry(source, found) is not None
     return builds or row.name in ("create-react-app", "angular", "docusaurus")
 
 
-def html_entry(source: SourceTree, root: str) -> str | None:
+def html_entry(source: SourceTree, found: Package) -> str | None:
     """The page that a bundler starts from, or None: then it builds a library or another framework's assets."""
+    inside = bundler_root(source, found)
+    if inside and join(join(found.root, inside), "index.html") in source:
+        return join(join(found.root, inside), "index.html")
     for name in (
         "index.html",
         "src/index.html",
@@ -262,9 +267,23 @@ def html_entry(source: SourceTree, root: str) -> str | None:
         "app/index.html",
         "src/index.ejs",
     ):
-        if join(root, name) in source:
-            return join(root, name)
+        if join(found.root, name) in source:
+            return join(found.root, name)
     return None
+
+
+_ROOT = re.compile(
+    r"""(?m)^\s*root\s*:\s*(?:[\w.]*resolve\(\s*__dirname\s*,\s*|[\w.]*join\(\s*__dirname\s*,\s*)?['"`]([\w./-]{1,200})['"`]"""
+)
+
+
+def bundler_root(source: SourceTree, found: Package) -> str | None:
+    """The folder that Vite's `root` names, relative to the package; None if it names none inside."""
+    vite = next(row for row in FRAMEWORKS if row.name == "vite")
+    config = config_text(source, found, vite)
+    match = _ROOT.search(config[1]) if config else None
+    path = posixpath.normpath(match[1]) if match else "."
+    return None if path.startswith(("..", "/")) or path == "." else path
 
 
 ENTRIES = (

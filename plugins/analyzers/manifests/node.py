@@ -122,7 +122,9 @@ def _package(source: SourceTree, root: str) -> Package | None:
     found: dict[str, Dependency] = {}
     for section, group in GROUPS.items():
         for name, spec in mapping(raw.get(section)).items():
-            found.setdefault(name, Dependency(text(spec) or "*", group, lines.get(f"{section}.{name}")))
+            found.setdefault(
+                name, Dependency(text(spec) or "*", group, lines.get(f"{section}.{name}") or lines.get(section))
+            )
     scripts = {name: script for name, value in mapping(raw.get("scripts")).items() if (script := text(value))}
     bins = raw.get("bin")
     return Package(
