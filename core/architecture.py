@@ -92,10 +92,11 @@ def routes(
     that host: the path in the default of the variable that carries its address, else `/api/*`. With a domain, any other
     has a host name of its own; without one, it has no route.
     """
-    public = [c for c in components if is_public(analysis, c)]
+    services = {service.root: service for service in analysis.services}
+    place = {root: number for number, root in enumerate(services)}
+    public = sorted((c for c in components if is_public(analysis, c)), key=lambda c: place[c.service or ""])
     if not public:
         return [], []
-    services = {service.root: service for service in analysis.services}
     paths = {c.id: _called_path(analysis, services[c.service or ""], c) for c in public}
     first = next((c for c in public if paths[c.id][0] is None), public[0])
     found: list[Route] = []
