@@ -29,8 +29,9 @@ _CODE = frozenset({
 })  # fmt: skip
 
 
-def place(service: Service, source: Path, data: Path) -> list[str]:
+def place(service: Service, analysis: Analysis, source: Path, data: Path) -> list[str]:
     """Link the service's volumes of one release's source into `data`; what the source brings is the first content.
+    Folders that its variables name are made.
 
     Gives warnings: places that can't be kept.
     """
@@ -52,12 +53,19 @@ def place(service: Service, source: Path, data: Path) -> list[str]:
             continue
         done.append(here)
         _link(here, data / inside, folder=_is_folder(here, volume.path))
+    for folder in {folder for _, folder in _places(service, analysis, data).values()}:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return warnings
 
 
 def variables(service: Service, analysis: Analysis, data: Path) -> dict[str, str]:
-    """Variables that name a place for data, set to the place inside `data`; folders that they need are made."""
-    found: dict[str, str] = {}
+    """Variables that name a place for data, set to the place inside `data`."""
+    return {name: value for name, (value, _) in _places(service, analysis, data).items()}
+
+
+def _places(service: Service, analysis: Analysis, data: Path) -> dict[str, tuple[str, Path]]:
+    """By variable: its value, and the folder that must be there."""
+    found: dict[str, tuple[str, Path]] = {}
     databases = {
         env.name: env.part
         for resource in analysis.resources
@@ -67,31 +75,28 @@ def variables(service: Service, analysis: Analysis, data: Path) -> dict[str, str
     for env in service.env:
         if env.name in FOLDER_NAMES:
             folder = _kept(service.root, env.default or "data", data)
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            found[env.name] = str(folder)
+            found[env.name] = (str(folder), folder)
         elif databases.get(env.name) == "url":
-            url = _url(service, env.default, data)
+            url, file = _url(service, env.default, data)
             if url is not None:
-                found[env.name] = url
+                found[env.name] = (url, file.parent)
         elif env.name in FILE_NAMES or (databases.get(env.name) == "database" and _is_path(env.default)):
             file = _kept(service.root, env.default or "data/app.db", data)
-            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            found[env.name] = str(file)
+            found[env.name] = (str(file), file.parent)
     return found
 
 
-def _url(service: Service, default: str | None, data: Path) -> str | None:
+def _url(service: Service, default: str | None, data: Path) -> tuple[str | None, Path]:
     if default is None:
         scheme, path = ("file:" if "prisma" in service.libraries else "sqlite:///"), "data/app.db"
     elif (match := _SQLITE_URL.fullmatch(default)) is not None:
         scheme, path = match[1], match[2].partition("?")[0]
     else:
-        return None
+        return None, data
     if path in ("", ":memory:"):
-        return None
+        return None, data
     file = _kept(service.root, path, data)
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return f"{scheme}{file}"
+    return f"{scheme}{file}", file
 
 
 def _kept(root: str, path: str, data: Path) -> Path:

@@ -81,9 +81,9 @@ class _Deploy:
         top = self.workspace.source(number)
         self.source.extract(top)
         for service in self.analysis.services:
-            self.warnings += data.place(service, top, self.workspace.data)
+            self.warnings += data.place(service, self.analysis, top, self.workspace.data)
         state = self.workspace.state()
-        ports = launch.ports(self.architecture, self.analysis, state)
+        ports = launch.ports(self.architecture, state, self.deployment.id)
         self.workspace.save(replace(state, ports={**state.ports, **ports}))
         calls = launch.shared_values(self.analysis, self.architecture, ports)
         made = self._install(calls)
@@ -176,6 +176,11 @@ class _Deploy:
         for program in record.programs:
             if program.kind == "release":
                 continue
+            if program.port is not None and not launch.is_free(program.port):
+                raise NotHealthy(
+                    f"port {program.port}, which this deployment keeps for {program.id}, is taken by another program: "
+                    "end that one; or destroy this deployment with its data, and another port is chosen"
+                )
             log = self.workspace.log(program.id)
             logs.rotate(self.workspace)
             begin = log.stat().st_size if log.exists() else 0
@@ -218,7 +223,7 @@ class _Deploy:
     def _back(self, record: ReleaseRecord, reason: str) -> Outcome:
         """The new release isn't well: end it, and start the former one again."""
         processes.stop(self.workspace.state().processes, self.deployment.id)
-        unset = resources.unset(self.analysis, self._given())
+        unset = resources.unset(self.analysis, launch.given(self.analysis, self.ctx.values, self.workspace))
         hint = f"\nNot set: {', '.join(unset)} (give --env NAME=VALUE)" if unset else ""
         if not self._start_former(record):
             self.workspace.save(replace(self.workspace.state(), processes=[], running=None))
@@ -247,12 +252,6 @@ class _Deploy:
         if program.port is not None:
             base["PORT"] = str(program.port)
         return environment.with_path(base, program.path)
-
-    def _given(self) -> dict[str, str]:
-        found = dict(self.ctx.values)
-        for service in self.analysis.services:
-            found |= environment.known(service) | data.variables(service, self.analysis, self.workspace.data)
-        return found
 
     def _runs(self, record: ReleaseRecord) -> bool:
         state = self.workspace.state()

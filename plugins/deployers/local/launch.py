@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import socket
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from autostack.core.architecture import process_of, service_of
+from autostack.core.errors import AutoStackError
 from autostack.plugins.deployers.local import data, environment
 from autostack.plugins.deployers.local.proposal import STATIC_SERVER
 from autostack.plugins.deployers.local.workspace import Program, ReleaseRecord, State, Workspace
@@ -17,6 +19,10 @@ from autostack.plugins.deployers.local.workspace import Program, ReleaseRecord, 
 if TYPE_CHECKING:
     from autostack.core.model import Analysis, Architecture, Component, Route, Service
     from autostack.plugins.deployers.local.toolchains import Environment
+
+# Below the range from which systems lend ports for outgoing connections (Linux: 32768 on; IANA: 49152 on), and away
+# from the well-known ones of development servers.
+PORTS = range(8100, 9000)
 
 
 def tasks(architecture: Architecture) -> list[Component]:
@@ -30,7 +36,7 @@ def is_release(component: Component, analysis: Analysis) -> bool:
     return process is not None and process.kind == "release"
 
 
-def ports(architecture: Architecture, analysis: Analysis, state: State) -> dict[str, int]:
+def ports(architecture: Architecture, state: State, deployment: str) -> dict[str, int]:
     """A port for each program that has one: the one that it had before, or a free one.
 
     Where a command names a port of its own, the program listens there all the same, and is found there.
@@ -42,7 +48,7 @@ def ports(architecture: Architecture, analysis: Analysis, state: State) -> dict[
         if component.id in state.ports:
             found[component.id] = state.ports[component.id]
         else:
-            found[component.id] = free_port(set(state.ports.values()) | set(found.values()))
+            found[component.id] = free_port(deployment, set(state.ports.values()) | set(found.values()))
     return found
 
 
@@ -53,14 +59,37 @@ def front(architecture: Architecture) -> str | None:
     return routes[-1].component if routes else next(iter(ported), None)
 
 
-def free_port(taken: set[int]) -> int:
-    """A TCP port that nobody listens on now."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port not in taken:
+def free_port(deployment: str, taken: set[int]) -> int:
+    """A port that nobody listens on now, in a range from which the system doesn't lend ports to others.
+
+    The deployment's id decides where the search begins, so that two that are down rarely keep the same one.
+    """
+    start = int.from_bytes(hashlib.sha256(deployment.encode()).digest()[:4], "big")
+    for step in range(len(PORTS)):
+        port = PORTS[(start + step) % len(PORTS)]
+        if port not in taken and is_free(port):
             return port
+    raise AutoStackError(f"no free port between {PORTS[0]} and {PORTS[-1]}: stop something that listens there")
+
+
+def is_free(port: int) -> bool:
+    """Whether a program could listen on this port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True
+
+
+def given(analysis: Analysis, values: Mapping[str, str], workspace: Workspace) -> dict[str, str]:
+    """All variables that have a value here: the user's, and those that follow from where the application runs."""
+    found = dict.fromkeys(environment.PORT_NAMES, "") | dict(values)
+    for service in analysis.services:
+        found |= environment.known(service) | data.variables(service, analysis, workspace.data)
+        found |= {name: "" for name in (service.port_env, *(call.env for call in service.calls)) if name}
+    return found
 
 
 def shared_values(

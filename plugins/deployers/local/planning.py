@@ -85,7 +85,7 @@ def _warnings(analysis: Analysis, ctx: Context) -> list[str]:
     machine = environment.machine(ctx)
     search, home = machine["PATH"], machine.get("HOME")
     found = []
-    unset = resources.unset(analysis, ctx.values)
+    unset = resources.unset(analysis, launch.given(analysis, ctx.values, Workspace.of(ctx)))
     if unset:
         found.append(f"no value is given for {', '.join(unset)}: give --env NAME=VALUE if it doesn't start without")
     for service in analysis.services:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -328,6 +329,17 @@ def test_a_program_that_ignores_port_is_found_where_it_listens(place: Place) -> 
     assert outcome.state == "done", outcome.reason
     assert get(outcome.url)[1].startswith("fixed")
     assert "listens on" in (outcome.reason or "")
+
+
+def test_a_port_that_somebody_else_took_is_named(place: Place) -> None:
+    place.write(page("mine"))
+    analysis = Analysis(services=[web(**STORED)])
+    port = int((place.deploy(analysis).url or "").rpartition(":")[2])
+    place.destroy(keep=True)
+    with socket.create_server(("127.0.0.1", port)):
+        outcome = place.deploy(analysis)
+    assert outcome.state == "failed"
+    assert f"port {port}" in (outcome.reason or "")
 
 
 def test_a_worker_beside_the_web_process_runs_and_ends_with_it(place: Place) -> None:
