@@ -44,9 +44,14 @@ DELIVERY = """
 insert into deliveries (event_id, attempt, hook, call, plugin, revision, duration_ms, error, created_at)
 values (:event, :attempt, :hook, :call, :plugin, :revision, :ms, :error, :now)"""
 
+SUPERSEDED = """
+insert into events (name, version, project_id, deployment_id, status, payload, cause, created_at)
+select :failed, :version, project_id, deployment_id, 'fact', '{"reason":"superseded"}', id, :now
+from events where lane = :lane and status = 'queued' and name = :name"""
+
 SUPERSEDE = """
 update events set status = 'superseded', reason = 'superseded'
-where lane = :lane and status = 'queued' and name = :name returning id"""
+where lane = :lane and status = 'queued' and name = :name"""
 
 EVENTS = "select id, name, version, project_id, payload, created_at from events where id > :after"
 
@@ -118,7 +123,7 @@ class Bus:
     # ---- the life of a stage event
 
     async def claim(self, event: int, revision: str | None) -> Work | None:
-        """Take a queued event, or None: it isn't queued. Counted before the work starts, so that poison can't crash-loop."""
+        """Take a queued event, or None. Counted before the work starts, so that poison can't crash-loop."""
         row = await self.database.fetch_one("select * from events where id = :event", {"event": event})
         found = stage(str(row["name"])) if row else None
         if row is None or found is None or row["status"] != "queued":
@@ -246,7 +251,7 @@ class Bus:
     async def _queue_again(self, event: int, status: str) -> None:
         row = await self.status(event)
         found = stage(str(row["name"]))
-        wrong = Conflict(f"event {event} is {str(row['status'])}, not {status}")
+        wrong = Conflict(f"event {event} is {row['status']!s}, not {status}")
         if found is None:
             raise wrong
         await self.database.write(
@@ -292,9 +297,14 @@ class Bus:
         task.add_done_callback(self._waking.discard)
 
 
-def superseded(lane: str, event: str) -> Statement:
-    """Ends all queued events of this name in the lane: newer work makes them moot."""
-    return Statement(SUPERSEDE, {"lane": lane, "name": event})
+def superseded(name: str, *, project: str | None = None, deployment: str | None = None) -> tuple[Statement, Statement]:
+    """Ends all queued events of this name in a lane: newer work makes them moot."""
+    row = stage(name)
+    if row is None:
+        raise ValueError(f"{name} is no stage event")
+    values: dict[str, Value] = {"lane": row.lane.format(project=project, deployment=deployment), "name": name}
+    facts: dict[str, Value] = {"failed": row.failed, "version": VERSION, "now": ids.now()}
+    return Statement(SUPERSEDED, values | facts), Statement(SUPERSEDE, values)
 
 
 def event_of(row: Row) -> Event:
@@ -311,14 +321,6 @@ def event_of(row: Row) -> Event:
 
 def payload_of(row: Row) -> Payload:
     return msgspec.json.decode(str(row["payload"]), type=dict[str, object])
-
-
-def lane_of(name: str, *, project: str | None, deployment: str | None) -> str:
-    """The lane of a stage event."""
-    row = stage(name)
-    if row is None:
-        raise ValueError(f"{name} is no stage event")
-    return row.lane.format(project=project, deployment=deployment)
 
 
 def _lane(row: Stage, event: Emit) -> str:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from autostack.core import ids
-from autostack.core.bus import Bus, Emit, lane_of, superseded
-from autostack.core.database import Row, Statement
+from autostack.core.bus import Bus, Emit, superseded
+from autostack.core.database import Row, Statement, Value
 from autostack.core.errors import Conflict, InputRefused, LimitReached, NotFound
 from autostack.core.keys import Vault
 from autostack.core.model import Analysis, Bundle
@@ -132,7 +132,7 @@ class Projects:
             "all": limits.projects,
         }
         refusal = LimitReached(
-            f"a user may have {limits.projects_per_user} projects, and all together {limits.projects}: delete one first",
+            f"a user may have {limits.projects_per_user} projects, all together {limits.projects}: delete one first",
             limit=limits.projects_per_user,
             of="projects",
         )
@@ -160,7 +160,7 @@ class Projects:
         )
         return _project(row) if row else None
 
-    async def list(self, user: str) -> list[ProjectRecord]:
+    async def all(self, user: str) -> list[ProjectRecord]:
         """All projects of a user, oldest first."""
         rows = await self._bus.database.fetch_all(
             "select * from projects where user_id = :user and deleted_at is null order by created_at, id",
@@ -178,8 +178,8 @@ class Projects:
         waiting = "update events set status = 'cancelled', reason = 'project deleted'"
         await self._bus.commit(
             Statement(
-                "update projects set deleted_at = :now, folder = null where id = :id and deleted_at is null and not exists"
-                " (select 1 from deployments where project_id = :id and destroyed_at is null)",
+                "update projects set deleted_at = :now, folder = null where id = :id and deleted_at is null"
+                " and not exists (select 1 from deployments where project_id = :id and destroyed_at is null)",
                 {"now": ids.now(), "id": project},
                 rows=1,
                 refusal=live,
@@ -200,7 +200,7 @@ class Projects:
     async def accept(
         self, user: str, project: str, received: Received, stored: Path, filename: str | None
     ) -> tuple[UploadRecord, int]:
-        """Take an archive that has been read and stored (synced) under another name: rows, event and status in one unit.
+        """Take an archive that was read and stored (synced) under another name: rows, event and status in one unit.
 
         Gives the upload and the id of its `project.uploaded`. Newer work supersedes what was queued for older uploads.
         """
@@ -233,8 +233,8 @@ class Projects:
                     rows=1,
                     refusal=NotFound("there is no such project"),
                 ),
-                superseded(lane_of("project.uploaded", project=project, deployment=None), "project.uploaded"),
-                superseded(lane_of("analysis.done", project=project, deployment=None), "analysis.done"),
+                *superseded("project.uploaded", project=project),
+                *superseded("analysis.done", project=project),
                 Emit("project.uploaded", {"project": project, "upload": upload}, project),
             )
         except BaseException:
@@ -291,7 +291,13 @@ class Projects:
             if "\0" in value or len(value) > VALUE_LENGTH:
                 raise InputRefused(f"the value of {name} is over {VALUE_LENGTH} characters, or holds a NUL")
             sealed = self._vault.seal(f"{project}/{name}", value)
-            parameters = {"project": project, "name": name, "value": sealed, "now": ids.now(), "limit": VARIABLES}
+            parameters: dict[str, Value] = {
+                "project": project,
+                "name": name,
+                "value": sealed,
+                "now": ids.now(),
+                "limit": VARIABLES,
+            }
             refusal = LimitReached(f"a project may have {VARIABLES} variables", limit=VARIABLES, of="variables")
             statements.append(Statement(SET_VARIABLE, parameters, rows=1, refusal=refusal))
         if statements:

@@ -1,0 +1,612 @@
+"""Does the work of one stage event: read what it needs, ask the plugins in a fork, write the result and the next event.
+
+One row of `JOBS` per stage of the pipeline. The asking happens in a thread, so that the event loop never waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import socket
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from autostack.core import ids, pipeline
+from autostack.core.bus import Bus, Emit, Work
+from autostack.core.cost import PriceTable, estimate
+from autostack.core.database import Refused, Row, Statement, Value
+from autostack.core.deployments import Deployments, for_plugin, release_for_plugin
+from autostack.core.errors import AutoStackError
+from autostack.core.host import HostFailed, Opening, Session
+from autostack.core.model import Analysis, Architecture, Bundle, Outcome, Plan, Project
+from autostack.core.pipeline import BadAnswer, Inputs
+from autostack.core.plugins import Manifest
+from autostack.core.projects import Projects
+from autostack.core.settings import Settings
+
+log = logging.getLogger("autostack.worker")
+
+PROGRESS_EVERY_S = 0.5
+
+
+@dataclass
+class Job:
+    """What one attempt needs: how to open its session, the work, and how its result is written."""
+
+    opening: Opening
+    run: Callable[[Session, pipeline.Deliveries], object]
+    store: Callable[[object], tuple[list[Statement | Emit], str, str | None]]  # parts, event status, reason
+    failed: list[Statement]  # written with an end that has no result
+
+
+class Worker:
+    """Processes stage events for an engine."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        projects: Projects,
+        deployments: Deployments,
+        settings: Settings,
+        fork: Callable[[], socket.socket],
+        manifest: Manifest,
+    ) -> None:
+        self._bus = bus
+        self._projects = projects
+        self._deployments = deployments
+        self._settings = settings
+        self._fork = fork
+        self._manifest = manifest
+        self._prices = PriceTable(manifest.prices)
+        self._running: dict[int, Session] = {}
+        self._revisions = {plugin.name: plugin.revision for plugin in manifest.plugins}
+        digest = hashlib.sha256("".join(sorted(self._revisions.values())).encode())
+        self._revision = digest.hexdigest()[:12]
+
+    async def process(self, event: int) -> float | None:
+        """One attempt at one event. Gives the seconds until it shall be tried again, or None: it has ended."""
+        work = await self._bus.claim(event, self._revision)
+        if work is None:
+            return None
+        try:
+            return await self._attempt(work)
+        except asyncio.CancelledError:
+            raise
+        except Refused as error:
+            log.warning("event %s: %s", event, error)  # a later attempt took it over
+            return None
+        except Exception:
+            log.exception("event %s (%s) failed in AutoStack itself", event, work.stage.name)
+            await self._end(work, "dead", "an error in AutoStack itself; its log has it", [])
+            return None
+
+    def cancel(self, event: int) -> None:
+        """End a running attempt early."""
+        session = self._running.get(event)
+        if session is not None:
+            session.cancel()
+
+    def end_all(self) -> None:
+        """The process is about to end: let go of every child."""
+        for session in list(self._running.values()):
+            session.cancel()
+
+    async def _attempt(self, work: Work) -> float | None:
+        row = await self._bus.status(work.event)
+        job: Job | None = await JOBS[work.stage.name](self, work)
+        if job is None:
+            await self._end(work, "dead", "what it was about is gone", [])
+            return None
+        if row["cancel_requested_at"] is not None and work.attempt == 1:
+            await self._end(work, "cancelled", "cancelled", job.failed)
+            return None
+        if work.attempt > work.stage.attempts:
+            await self._end(work, "dead", f"given up after {work.stage.attempts} attempts", job.failed)
+            return None
+        deliveries = pipeline.Deliveries()
+        try:
+            result = await asyncio.to_thread(self._ask, work, job, deliveries, asyncio.get_running_loop())
+        except HostFailed as error:
+            if work.attempt >= work.stage.attempts:
+                await self._end(work, "dead", str(error), job.failed)
+                return None
+            delay = work.stage.backoff_s * 2 ** (work.attempt - 1)
+            await self._bus.retry_later(work, str(error), delay)
+            return delay
+        except BadAnswer as error:
+            reason = {"reason": str(error), "code": error.code}
+            answers = deliveries.answers
+            await self._bus.finish(
+                work,
+                *job.failed,
+                Emit(work.stage.failed, {**work.payload, **reason}, work.project, work.deployment, work.event),
+                answers=answers,
+                status="failed",
+                reason=str(error),
+                revisions=self._revisions,
+            )
+            return None
+        parts, status, why = job.store(result)
+        await self._bus.finish(
+            work, *parts, answers=deliveries.answers, status=status, reason=why, revisions=self._revisions
+        )
+        return None
+
+    def _ask(self, work: Work, job: Job, deliveries: pipeline.Deliveries, loop: asyncio.AbstractEventLoop) -> object:
+        """In a thread: open the session and do the stage's work."""
+        listen = _Listener(self._bus, work, loop)
+        deadline = time.monotonic() + work.stage.timeout_s
+        with Session(self._fork, job.opening, listen=listen, deadline=deadline) as session:
+            self._running[work.event] = session
+            try:
+                return job.run(session, deliveries)
+            finally:
+                del self._running[work.event]
+
+    async def _end(self, work: Work, status: str, reason: str, parts: list[Statement]) -> None:
+        said: dict[str, object] = {**work.payload, "reason": reason}
+        await self._bus.finish(
+            work,
+            *parts,
+            Emit(work.stage.failed, said, work.project, work.deployment, work.event),
+            status=status,
+            reason=reason,
+        )
+
+    # ---- analysis
+
+    async def analysis(self, work: Work) -> Job | None:
+        upload = str(work.payload.get("upload"))
+        project = await self._project(work.project)
+        archive = self._projects.archive(upload)
+        if project is None or not archive.exists():
+            return None
+        analysis = ids.new_id()
+
+        def store(result: object) -> tuple[list[Statement | Emit], str, str | None]:
+            found = (
+                msgspec.convert(result, Analysis, from_attributes=True) if not isinstance(result, Analysis) else result
+            )
+            state = "incomplete" if result.incomplete else "done"
+            values: dict[str, Value] = {
+                "id": analysis,
+                "project": work.project,
+                "upload": upload,
+                "event": work.event,
+                "status": state,
+                "results": msgspec.json.encode(result).decode(),
+                "now": ids.now(),
+            }
+            said: dict[str, object] = {"project": work.project, "upload": upload, "analysis": analysis}
+            return (
+                [
+                    Statement(
+                        "insert into code_analyses (id, project_id, upload_id, event_id, status, results, created_at)"
+                        " values (:id, :project, :upload, :event, :status, :results, :now)",
+                        values,
+                    ),
+                    Statement(
+                        "update projects set status = 'generating', current_analysis = :id"
+                        " where id = :project and current_upload = :upload and deleted_at is null",
+                        values,
+                    ),
+                    Emit("analysis.done", said, work.project, cause=work.event),
+                ],
+                "done",
+                None,
+            )
+
+        return Job(
+            Opening("analyzer", source=str(archive)),
+            lambda session, deliveries: pipeline.analyse(session, project, deliveries),
+            store,
+            [self._project_status(work.project, upload, "failed")],
+        )
+
+    # ---- generation
+
+    async def generation(self, work: Work) -> Job | None:
+        analysis_id, upload = str(work.payload.get("analysis")), str(work.payload.get("upload"))
+        project = await self._project(work.project)
+        row = await self._bus.database.fetch_one(
+            "select results from code_analyses where id = :id", {"id": analysis_id}
+        )
+        archive = self._projects.archive(upload)
+        if project is None or row is None or not archive.exists():
+            return None
+        analysis = msgspec.json.decode(str(row["results"]), type=Analysis)
+        bundle = ids.new_id()
+
+        def run(session: Session, deliveries: pipeline.Deliveries) -> Bundle:
+            from autostack.core.source import SourceTree
+
+            return pipeline.generate(
+                session,
+                project,
+                analysis,
+                targets=self._manifest.targets,
+                owners=self._manifest.owners,
+                estimate=lambda architecture: estimate(architecture, self._prices),
+                kept=SourceTree.open(archive),
+                deliveries=deliveries,
+            )
+
+        def store(result: object) -> tuple[list[Statement | Emit], str, str | None]:
+            assert isinstance(result, Bundle)
+            values: dict[str, Value] = {
+                "id": bundle,
+                "project": work.project,
+                "analysis": analysis_id,
+                "event": work.event,
+                "status": "incomplete" if result.incomplete else "done",
+                "results": msgspec.json.encode(result).decode(),
+                "now": ids.now(),
+            }
+            said: dict[str, object] = {"project": work.project, "analysis": analysis_id, "bundle": bundle}
+            return (
+                [
+                    Statement(
+                        "insert into bundles (id, project_id, analysis_id, event_id, status, results, created_at)"
+                        " values (:id, :project, :analysis, :event, :status, :results, :now)",
+                        values,
+                    ),
+                    Statement(
+                        "update projects set status = 'ready', current_bundle = :id"
+                        " where id = :project and current_analysis = :analysis and deleted_at is null",
+                        values,
+                    ),
+                    Emit("generation.done", said, work.project, cause=work.event),
+                ],
+                "done",
+                None,
+            )
+
+        return Job(
+            Opening("generator", source=str(archive)),
+            run,
+            store,
+            [self._project_status(work.project, upload, "failed")],
+        )
+
+    # ---- plan
+
+    async def plan(self, work: Work) -> Job | None:
+        loaded = await self._inputs(work)
+        if loaded is None:
+            return None
+        inputs, opening = loaded
+        release = str(work.payload.get("release"))
+
+        def store(result: object) -> tuple[list[Statement | Emit], str, str | None]:
+            assert isinstance(result, Plan)
+            encoded = msgspec.json.encode(result)
+            digest = hashlib.sha256(encoded).hexdigest()
+            values: dict[str, Value] = {
+                "id": release,
+                "plan": encoded.decode(),
+                "hash": digest,
+                "body": result.body,
+                "sha256": hashlib.sha256(result.body.encode()).hexdigest(),
+            }
+            said: dict[str, object] = {**work.payload, "plan_hash": digest}
+            return (
+                [
+                    Statement(
+                        "update releases set status = 'planned', plan = :plan, plan_hash = :hash, body = :body,"
+                        " sha256 = :sha256 where id = :id and status = 'planning'",
+                        values,
+                    ),
+                    self._deployment_status(work, "planned", only="planning"),
+                    Emit("plan.done", said, work.project, work.deployment, work.event),
+                ],
+                "done",
+                None,
+            )
+
+        return Job(
+            opening,
+            lambda session, deliveries: pipeline.plan(session, inputs, deliveries),
+            store,
+            [
+                _release_status(release, "failed", only="planning"),
+                # a deployment that never was more than this plan ends with it
+                Statement(
+                    "update deployments set status = 'failed', destroyed_at = :now"
+                    " where id = :id and status = 'planning' and current_release is null",
+                    {"now": ids.now(), "id": work.deployment},
+                ),
+            ],
+        )
+
+    # ---- deploy
+
+    async def deploy(self, work: Work) -> Job | None:
+        loaded = await self._inputs(work)
+        if loaded is None:
+            return None
+        inputs, opening = loaded
+        release = str(work.payload.get("release"))
+        await self._bus.commit(
+            Statement(
+                "update releases set status = 'deploying', attempt = :attempt where id = :id",
+                {"id": release, "attempt": work.attempt},
+            )
+        )
+
+        def store(result: object) -> tuple[list[Statement | Emit], str, str | None]:
+            assert isinstance(result, Outcome)
+            values: dict[str, Value] = {
+                "id": release,
+                "deployment": work.deployment,
+                "outcome": msgspec.json.encode(result).decode(),
+                "outputs": msgspec.json.encode(result.outputs).decode(),
+                "url": result.url,
+            }
+            if result.state == "done":
+                parts: list[Statement | Emit] = [
+                    Statement(
+                        "update releases set status = 'replaced' where deployment_id = :deployment"
+                        " and status = 'running' and id <> :id",
+                        values,
+                    ),
+                    Statement("update releases set status = 'running', outcome = :outcome where id = :id", values),
+                    Statement(
+                        "update deployments set status = 'running', current_release = :id, url = :url,"
+                        " outputs = :outputs where id = :deployment",
+                        values,
+                    ),
+                ]
+            else:
+                # the former release may serve on: then its address is in the outcome
+                after = "unknown" if result.state == "unknown" else "running" if result.url else "failed"
+                parts = [
+                    Statement(
+                        "update releases set status = :state, outcome = :outcome where id = :id",
+                        {**values, "state": result.state},
+                    ),
+                    self._deployment_status(work, after),
+                ]
+            event, status = _end_of(work, result)
+            said: dict[str, object] = {**work.payload, "url": result.url, "reason": result.reason}
+            parts.append(Emit(event, said, work.project, work.deployment, work.event))
+            return parts, status, result.reason
+
+        return Job(
+            opening,
+            lambda session, deliveries: pipeline.deploy(session, inputs, deliveries),
+            store,
+            [_release_status(release, "failed"), self._deployment_status(work, "failed")],
+        )
+
+    # ---- destroy
+
+    async def destroy(self, work: Work) -> Job | None:
+        loaded = await self._inputs(work)
+        if loaded is None:
+            return None
+        inputs, opening = loaded
+
+        def store(result: object) -> tuple[list[Statement | Emit], str, str | None]:
+            assert isinstance(result, Outcome)
+            event, status = _end_of(work, result)
+            values: dict[str, Value] = {"id": work.deployment, "now": ids.now()}
+            if result.state != "done":
+                parts: list[Statement | Emit] = [
+                    self._deployment_status(work, "unknown" if result.state == "unknown" else "failed")
+                ]
+            elif inputs.keep:
+                parts = [Statement("update deployments set status = 'stopped', url = null where id = :id", values)]
+            else:
+                parts = [
+                    Statement(
+                        "update deployments set status = 'destroyed', destroyed_at = :now, url = null where id = :id",
+                        values,
+                    )
+                ]
+            said: dict[str, object] = {**work.payload, "reason": result.reason}
+            parts.append(Emit(event, said, work.project, work.deployment, work.event))
+            return parts, status, result.reason
+
+        return Job(
+            opening,
+            lambda session, deliveries: pipeline.destroy(session, inputs, deliveries),
+            store,
+            [self._deployment_status(work, "failed")],
+        )
+
+    # ---- what they share
+
+    async def check(self, deployment: str) -> Outcome:
+        """What exists of a deployment: `deployment_checked`, outside any event."""
+        inputs, opening = await self._deployer(deployment)
+
+        def ask() -> Outcome:
+            with Session(self._fork, opening, deadline=time.monotonic() + 60) as session:
+                return pipeline.check(session, inputs)
+
+        return await asyncio.to_thread(ask)
+
+    async def logs(self, deployment: str, since: int) -> list[str]:
+        """The application's own lines from number `since` on."""
+        inputs, opening = await self._deployer(deployment)
+
+        def ask() -> list[str]:
+            with Session(self._fork, opening, deadline=time.monotonic() + 60) as session:
+                return pipeline.logs(session, inputs, since)
+
+        return await asyncio.to_thread(ask)
+
+    async def _deployer(self, deployment: str) -> tuple[Inputs, Opening]:
+        row = await self._bus.database.fetch_one("select * from deployments where id = :id", {"id": deployment})
+        if row is None:
+            raise AutoStackError("the deployment is gone")
+        release = await self._bus.database.fetch_one(
+            "select * from releases where id = :id", {"id": row["current_release"]}
+        )
+        inputs = Inputs(
+            owner=self._owner(row),
+            deployment=for_plugin(row),
+            release=None if release is None else release_for_plugin(release, 0),
+        )
+        return inputs, await self._opening(row, None)
+
+    async def _inputs(self, work: Work) -> tuple[Inputs, Opening] | None:
+        row = await self._bus.database.fetch_one("select * from deployments where id = :id", {"id": work.deployment})
+        if row is None:
+            return None
+        release_id = work.payload.get("release")
+        release = await self._bus.database.fetch_one(
+            "select releases.*, bundles.results as bundle_results, code_analyses.results as analysis_results,"
+            " code_analyses.upload_id as upload_id from releases join bundles on bundles.id = releases.bundle_id"
+            " join code_analyses on code_analyses.id = bundles.analysis_id where releases.id = :id",
+            {"id": None if release_id is None else str(release_id)},
+        )
+        keep = work.payload.get("keep") is True
+        if release is None:
+            inputs = Inputs(owner=self._owner(row), deployment=for_plugin(row), release=None, keep=keep)
+            return inputs, await self._opening(row, None)
+        bundle = msgspec.json.decode(str(release["bundle_results"]), type=Bundle)
+        target = str(row["target"])
+        inputs = Inputs(
+            owner=self._owner(row),
+            deployment=for_plugin(row),
+            release=release_for_plugin(release, work.attempt),
+            analysis=msgspec.json.decode(str(release["analysis_results"]), type=Analysis),
+            architecture=msgspec.json.decode(str(release["architecture"]), type=Architecture),
+            bundle=bundle,
+            monthly=(await self._monthly(row), _monthly(bundle, target)),
+            keep=keep,
+        )
+        return inputs, await self._opening(row, str(release["upload_id"]))
+
+    def _owner(self, deployment: Row) -> str:
+        return self._manifest.owners.get(str(deployment["target"]), "(none)")
+
+    async def _monthly(self, deployment: Row) -> float | None:
+        row = await self._bus.database.fetch_one(
+            "select bundles.results as results from releases join bundles on bundles.id = releases.bundle_id"
+            " where releases.id = :id",
+            {"id": deployment["current_release"]},
+        )
+        if row is None:
+            return None
+        return _monthly(msgspec.json.decode(str(row["results"]), type=Bundle), str(deployment["target"]))
+
+    async def _opening(self, deployment: Row, upload: str | None) -> Opening:
+        workspace = self._settings.workspaces / str(deployment["id"])
+        workspace.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return Opening(
+            "deployer",
+            source=None if upload is None else str(self._projects.archive(upload)),
+            workspace=str(workspace),
+            values=await self._projects.open_variables(str(deployment["project_id"])),
+        )
+
+    async def _project(self, project: str) -> Project | None:
+        row = await self._bus.database.fetch_one(
+            "select id, name from projects where id = :id and deleted_at is null", {"id": project}
+        )
+        return None if row is None else Project(str(row["id"]), str(row["name"]))
+
+    @staticmethod
+    def _project_status(project: str, upload: str, status: str) -> Statement:
+        return Statement(
+            "update projects set status = :status where id = :project and current_upload = :upload",
+            {"status": status, "project": project, "upload": upload},
+        )
+
+    @staticmethod
+    def _deployment_status(work: Work, status: str, only: str | None = None) -> Statement:
+        guard = "" if only is None else " and status = :only"
+        values: dict[str, Value] = {"status": status, "id": work.deployment}
+        return Statement(
+            f"update deployments set status = :status where id = :id{guard}",  # noqa: S608  a constant of this file
+            values if only is None else {**values, "only": only},
+        )
+
+
+JOBS: Mapping[str, Callable[[Worker, Work], Awaitable[Job | None]]] = {
+    "analysis": Worker.analysis,
+    "generation": Worker.generation,
+    "plan": Worker.plan,
+    "deploy": Worker.deploy,
+    "destroy": Worker.destroy,
+}
+
+
+class _Listener:
+    """Hears what a deployer says while it works; called in the session's thread."""
+
+    def __init__(self, bus: Bus, work: Work, loop: asyncio.AbstractEventLoop) -> None:
+        self._bus = bus
+        self._work = work
+        self._loop = loop
+        self._last = 0.0
+
+    def __call__(self, plugin: str, verb: str, data: object) -> None:
+        if verb == "log":
+            log.info("%s: %s", plugin, data)
+        elif verb == "progress" and self._work.stage.name == "deploy":
+            self._progress(data)
+        elif verb == "checkpoint":
+            self._checkpoint(data)
+
+    def _progress(self, data: object) -> None:
+        if time.monotonic() - self._last < PROGRESS_EVERY_S:
+            return
+        self._last = time.monotonic()
+        work = self._work
+        said = msgspec.convert(data, dict[str, object])
+        event = Emit("deploy.progress", {**work.payload, **said}, work.project, work.deployment, work.event)
+        self._wait(self._bus.commit(event))
+
+    def _checkpoint(self, data: object) -> None:
+        values: dict[str, Value] = {
+            "id": str(self._work.payload.get("release")),
+            "steps": msgspec.json.encode(data).decode(),
+            "event": self._work.event,
+            "attempt": self._work.attempt,
+        }
+        self._wait(
+            self._bus.commit(
+                Statement(
+                    "update releases set steps = :steps where id = :id and exists (select 1 from events"
+                    " where id = :event and attempt = :attempt and status = 'running')",
+                    values,
+                    rows=1,
+                )
+            )
+        )
+
+    def _wait(self, what: Awaitable[Row]) -> None:
+        async def commit() -> None:
+            await what
+
+        asyncio.run_coroutine_threadsafe(commit(), self._loop).result(timeout=30)
+
+
+def _release_status(release: str, status: str, only: str | None = None) -> Statement:
+    guard = "" if only is None else " and status = :only"
+    values: dict[str, Value] = {"id": release, "status": status}
+    return Statement(
+        f"update releases set status = :status where id = :id{guard}",  # noqa: S608  a constant of this file
+        values if only is None else {**values, "only": only},
+    )
+
+
+def _end_of(work: Work, outcome: Outcome) -> tuple[str, str]:
+    """The event that an outcome becomes, and the status of the one that asked for it."""
+    if outcome.state == "done":
+        return work.stage.done, "done"
+    if outcome.state == "unknown":
+        return work.stage.unknown, "unknown"
+    return work.stage.failed, outcome.state
+
+
+def _monthly(bundle: Bundle, target: str) -> float | None:
+    found = next((cost for cost in bundle.costs if cost.target == target), None)
+    return None if found is None else found.total.medium
