@@ -13,7 +13,8 @@ from autostack.plugins.analyzers.manifests.python_code import Module, argument, 
 if TYPE_CHECKING:
     from autostack.core.source import SourceTree
 
-_NEEDLES: Final = (b"environ", b"getenv", b"BaseSettings", b"decouple", b"envvar", b"Env(", b"starlette.config")
+_NEEDLES: Final = (b"environ", b"getenv", b"BaseSettings", b"decouple", b"envvar", b"Env(", b"starlette.config",
+            b"dj_database_url")  # fmt: skip
 _GETTERS: Final = frozenset({"os.environ.get", "os.getenv", "environ.get", "getenv", "os.environ.pop"})
 _MAPPINGS: Final = frozenset({"os.environ", "environ"})
 _ENV_TYPES: Final = (
@@ -74,6 +75,11 @@ def _called(module: Module, node: ast.Call, readers: dict[str, dict[str, str | N
     if called in _GETTERS:
         if name := module.text(argument(node, 0, "key")):
             yield Read(name, False, literal(module, argument(node, 1, "default")), module.path, node.lineno)
+        return
+    if called == "dj_database_url.config":
+        name = module.text(keyword(node, "env")) or "DATABASE_URL"
+        default = keyword(node, "default")
+        yield Read(name, default is None, literal(module, default), module.path, node.lineno)
         return
     owner, _, method = called.rpartition(".")
     if called in readers or (owner in readers and method in _ENV_TYPES):
