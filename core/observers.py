@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable
 
 from autostack.core.bus import Bus
-from autostack.core.database import Statement
+from autostack.core.database import Statement, Value
 from autostack.core.dispatch import Ask
 from autostack.core.host import HostFailed, Opening, Session
 from autostack.core.model import Event
@@ -92,6 +92,6 @@ class Observers:
             failures += 1
             log.warning("observer %s, event %s: %s", plugin, event.id, error_text)
         skipped = int(failures == TRIES)
-        values = {"plugin": plugin, "event": event.id, "failed": failures, "skipped": skipped}
+        values: dict[str, Value] = {"plugin": plugin, "event": event.id, "failed": failures, "skipped": skipped}
         await self._bus.database.write(Statement(MOVE, values))
         self._cursors[plugin] = event.id

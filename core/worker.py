@@ -73,7 +73,7 @@ class Worker:
         if work is None:
             return None
         try:
-            return await self._attempt(work)
+            again: float | None = await self._attempt(work)
         except asyncio.CancelledError:
             raise
         except Refused as error:
@@ -83,6 +83,7 @@ class Worker:
             log.exception("event %s (%s) failed in AutoStack itself", event, work.stage.name)
             await self._end(work, "dead", "an error in AutoStack itself; its log has it", [])
             return None
+        return again
 
     def cancel(self, event: int) -> None:
         """End a running attempt early."""
@@ -114,7 +115,7 @@ class Worker:
             if work.attempt >= work.stage.attempts:
                 await self._end(work, "dead", str(error), job.failed)
                 return None
-            delay = work.stage.backoff_s * 2 ** (work.attempt - 1)
+            delay = work.stage.backoff_s * 2.0 ** (work.attempt - 1)
             await self._bus.retry_later(work, str(error), delay)
             return delay
         except BadAnswer as error:
@@ -168,9 +169,7 @@ class Worker:
         analysis = ids.new_id()
 
         def store(result: object) -> tuple[list[Statement | Emit], str, str | None]:
-            found = (
-                msgspec.convert(result, Analysis, from_attributes=True) if not isinstance(result, Analysis) else result
-            )
+            assert isinstance(result, Analysis)  # run gives nothing else
             state = "incomplete" if result.incomplete else "done"
             values: dict[str, Value] = {
                 "id": analysis,

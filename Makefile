@@ -1,0 +1,46 @@
+# Two commands: `make demo` shows AutoStack at work, `make test` checks all of it. Both set up what they need in .venv.
+.POSIX:
+.PHONY: demo test setup lint types tests wheel clean
+
+PY = .venv/bin/python
+
+demo: .venv/.autostack
+	@$(PY) -m autostack.cli.main up examples/guestbook --yes
+
+test: .venv/.autostack-dev .tools/.installed
+	@sh tests/run.sh
+
+setup: .venv/.autostack-dev
+
+lint: .venv/.autostack-dev
+	@sh tests/run.sh lint
+
+types: .venv/.autostack-dev
+	@sh tests/run.sh types
+
+tests: .venv/.autostack-dev .tools/.installed
+	@sh tests/run.sh tests
+
+wheel: .venv/.autostack-dev
+	@sh tests/run.sh wheel
+
+.venv/.python:
+	@sh infrastructure/venv.sh .venv
+	@touch .venv/.python
+
+.venv/.autostack: .venv/.python setup.py
+	@echo "installing AutoStack into .venv"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --prefer-binary -e .
+	@touch .venv/.autostack
+
+.venv/.autostack-dev: .venv/.python setup.py
+	@echo "installing AutoStack and what its tests need into .venv"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --prefer-binary -e ".[dev]"
+	@touch .venv/.autostack .venv/.autostack-dev
+
+.tools/.installed: .venv/.autostack-dev tests/tools.txt tests/install_tools.py
+	@$(PY) tests/install_tools.py
+	@touch .tools/.installed
+
+clean:
+	rm -rf .venv .tools build dist *.egg-info .mypy_cache .ruff_cache
