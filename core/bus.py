@@ -6,7 +6,7 @@ The log is the outbox: state and event are written in one unit. Dispatch is from
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -222,7 +222,7 @@ class Bus:
         )
         return [event_of(row) for row in rows]
 
-    async def follow(self, after: int, *, project: str | None = None) -> AsyncIterator[list[Event]]:
+    async def follow(self, after: int, *, project: str | None = None) -> AsyncGenerator[list[Event], None]:
         """Events as they come, for ever; an empty list every 15 seconds without one."""
         while True:
             async with self._grown:
