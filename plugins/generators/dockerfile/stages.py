@@ -54,7 +54,7 @@ class BuildStage:
     environ: list[tuple[str, str]] = field(default_factory=list)
     environment: bool = False  # a Python virtual environment
     packages: Command | None = None
-    tool: Command | None = None
+    prepare: Command | None = None  # package manager, and a place for what it installs
     manifests: list[tuple[str, list[str]]] = field(default_factory=list)  # folder to copy to, paths in the context
     first: Command | None = None  # the install that has the manifests only
     install: Command | None = None  # the install that has everything
@@ -186,7 +186,7 @@ def _build_stage(
         environ=environ,
         environment=toolchain.name == "python",
         packages=_packages(packages),
-        tool=_tool(service, toolchain),
+        prepare=_preparation(service, toolchain),
         manifests=_copies(files, root, folder, service),
         first=_with_tokens(service, first) if first and files else None,
         install=_with_tokens(service, install) if install and (not files or twice) else None,
@@ -217,6 +217,13 @@ def _tool(service: Service, toolchain: Toolchain) -> Command | None:
     version = service.package_manager_version if toolchain.package_manager == service.package_manager else None
     command = tables.tool(row, version, toolchain.name) if row else None
     return Command(command) if command else None
+
+
+def _preparation(service: Service, toolchain: Toolchain) -> Command | None:
+    tool = _tool(service, toolchain)
+    steps = [tool.text] if tool else []
+    steps += [f"python -m venv {tables.VIRTUAL_ENVIRONMENT}"] if toolchain.name == "python" else []
+    return Command(" && ".join(steps)) if steps else None
 
 
 def _copies(files: list[str], root: str, folder: str, service: Service) -> list[tuple[str, list[str]]]:

@@ -91,24 +91,25 @@ MANAGERS: Final[dict[str, Manager]] = {
     ),
 }  # fmt: skip
 
+VIRTUAL_ENVIRONMENT: Final = "/opt/venv"
 # toolchain -> variables of the stages that install and build, and of the final image
 BUILD_ENVIRON: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "python": (
         ("PYTHONDONTWRITEBYTECODE", "1"), ("PIP_NO_CACHE_DIR", "1"), ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
-        ("VIRTUAL_ENV", "/opt/venv"),
+        ("VIRTUAL_ENV", VIRTUAL_ENVIRONMENT),
     ),
     "node": (("NEXT_TELEMETRY_DISABLED", "1"),),
     "bun": (("NEXT_TELEMETRY_DISABLED", "1"),),
 }  # fmt: skip
 MANAGER_ENVIRON: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     # https://docs.astral.sh/uv/reference/environment/
-    "uv": (("UV_PROJECT_ENVIRONMENT", "/opt/venv"), ("UV_LINK_MODE", "copy"), ("UV_PYTHON_DOWNLOADS", "never")),
+    "uv": (("UV_PROJECT_ENVIRONMENT", VIRTUAL_ENVIRONMENT), ("UV_LINK_MODE", "copy"), ("UV_PYTHON_DOWNLOADS", "never")),
     "poetry": (("POETRY_VIRTUALENVS_CREATE", "false"), ("POETRY_NO_INTERACTION", "1")),
     "pdm": (("PDM_CHECK_UPDATE", "false"),),
     "pipenv": (("PIPENV_VERBOSITY", "-1"),),
 }
 RUN_ENVIRON: Final[dict[str, tuple[tuple[str, str], ...]]] = {
-    "python": (("PYTHONUNBUFFERED", "1"), ("PYTHONDONTWRITEBYTECODE", "1"), ("VIRTUAL_ENV", "/opt/venv")),
+    "python": (("PYTHONUNBUFFERED", "1"), ("PYTHONDONTWRITEBYTECODE", "1"), ("VIRTUAL_ENV", VIRTUAL_ENVIRONMENT)),
     "node": (("NODE_ENV", "production"),),
     "bun": (("NODE_ENV", "production"),),
 }
