@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final, cast
 
 from quart import Quart, Response, g, request
@@ -10,6 +11,7 @@ from werkzeug.exceptions import Forbidden
 from autostack.api import contract, problems
 from autostack.api.openapi import PREFIX
 from autostack.api.rates import Rate, address_key
+from autostack.core.errors import NotFound
 
 if TYPE_CHECKING:
     from autostack.api.state import Api
@@ -29,19 +31,21 @@ def register(app: Quart, api: Api) -> None:
     @app.before_request
     async def admit() -> Response | None:
         g.request_id = request.scope.get("autostack.request_id")
-        g.user = None
-        if not request.path.startswith(PREFIX):
+        g.began = time.perf_counter()
+        g.user = g.rate = None
+        below = request.path.startswith(PREFIX)
+        rule = request.url_rule
+        access = contract.of(app.view_functions[rule.endpoint]).access if rule is not None else "public"
+        if not below and access != "operator":
             return None
-        g.user = await _signed_in(api)
-        g.rate = await api.rates.hit(f"user:{g.user.id}" if g.user else address_key(request.remote_addr or "local"))
-        if not g.rate.allowed:
-            return _too_many(g.rate)
-        if request.url_rule is None:
-            return None
-        access = contract.of(app.view_functions[request.url_rule.endpoint]).access
+        await _sign_in(api)
+        if below and api.rates is not None:
+            g.rate = await api.rates.hit(f"user:{g.user.id}" if g.user else address_key(request.remote_addr or "local"))
+            if not g.rate.allowed:
+                return _too_many(g.rate)
         if access != "public" and g.user is None:
             return _unauthenticated()
-        if access == "operator" and not g.user.is_operator:
+        if access == "operator" and not g.user.operator:
             raise Forbidden("Only the operator of this server may ask for that.")
         return None
 
@@ -51,19 +55,25 @@ def register(app: Quart, api: Api) -> None:
         if isinstance(rate, Rate):
             for name, value in rate.headers().items():
                 response.headers[name] = value
+        began = g.get("began")
+        if isinstance(began, float):
+            route = request.url_rule.rule if request.url_rule is not None else "none"
+            api.metrics.count(route, response.status_code, time.perf_counter() - began)
         return response
 
 
-async def _signed_in(api: Api) -> User | None:
-    """The user of a valid token, whose account still stands at the token's epoch."""
+async def _sign_in(api: Api) -> None:
+    """Sets `g.user` to the user of a valid token whose account still stands at the token's epoch."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
-        return None
-    claims = api.tokens.read(token.strip())
+    claims = api.tokens.read(token.strip()) if scheme.lower() == "bearer" else None
     if claims is None:
-        return None
-    user = await api.core.user(claims.user)
-    return user if user is not None and user.token_epoch == claims.epoch else None
+        return
+    try:
+        user = await api.core.users.get(claims.user)
+    except NotFound:
+        return
+    if user.token_epoch == claims.epoch and user.status == "active":
+        g.user, g.expires = user, claims.expires
 
 
 def _unauthenticated() -> Response:

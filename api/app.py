@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # One for each resource, in the order of a project's life. Each module has a `blueprint`.
-RESOURCES: Final = ("page", "description")
+RESOURCES: Final = (
+    "page", "description", "auth", "projects", "uploads", "analyses", "files", "cost", "env", "targets", "deployments",
+    "events", "usage", "plugins", "metrics",
+)  # fmt: skip
 
 
 def create_app(api: Api, bounds: Bounds | None = None) -> Quart:

@@ -5,7 +5,7 @@ A route without a word on access wants a signed-in user: forgetting one closes a
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Literal, TypeVar, cast
@@ -17,6 +17,7 @@ from autostack.api.body import ApiRequest
 
 Access = Literal["public", "user", "operator"]
 Route = Callable[..., Awaitable[object]]
+Handler = Callable[..., Awaitable[Response]]
 RouteT = TypeVar("RouteT", bound=Route)
 
 _ATTRIBUTE = "__autostack_contract__"
@@ -74,11 +75,11 @@ def operator_only(view: RouteT) -> RouteT:
     return view
 
 
-def takes_media(**schemas: dict[str, object]) -> Callable[[RouteT], RouteT]:
-    """Document bodies that aren't JSON. Names are media types with `_` for `/` and `__` for `-`."""
+def takes_media(schemas: Mapping[str, dict[str, object]]) -> Callable[[RouteT], RouteT]:
+    """Document bodies that aren't JSON: media type -> JSON schema. The route reads them itself."""
 
     def decorate(view: RouteT) -> RouteT:
-        _edit(view).media = {name.replace("__", "-").replace("_", "/"): schema for name, schema in schemas.items()}
+        _edit(view).media = dict(schemas)
         return view
 
     return decorate
@@ -99,14 +100,14 @@ def accepts(model: type[object]) -> Callable[[Route], Route]:
     return decorate
 
 
-def answers(model: object, status: int = 200) -> Callable[[Route], Route]:
+def answers(model: object, status: int = 200) -> Callable[[Route], Handler]:
     """What the route returns, a model or (model, headers), is sent as JSON with the status. None for no content."""
 
-    def decorate(view: Route) -> Route:
+    def decorate(view: Route) -> Handler:
         _edit(view).answers[status] = Answer(model)
 
         @wraps(view)
-        async def route(*args: object, **kwargs: object) -> object:
+        async def route(*args: object, **kwargs: object) -> Response:
             result = await view(*args, **kwargs)
             if isinstance(result, Response):
                 return result

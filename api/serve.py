@@ -10,33 +10,37 @@ import contextlib
 import os
 import signal
 import socket
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Final, cast
 
 import structlog
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
+from hypercorn.middleware import ProxyFixMiddleware
 from hypercorn.typing import ASGIFramework
 
 from autostack.api import logs
 from autostack.api.app import create_app, create_inner_app
 from autostack.api.guard import KIB, Bounds
-from autostack.api.rates import RateLimit
-from autostack.api.state import Api, Role
-from autostack.api.tokens import Tokens, signing_key
+from autostack.api.state import Api, Role, make_api
 from autostack.core.errors import Busy
+from autostack.core.runtime import open_runtime
 
 if TYPE_CHECKING:
     from autostack.core.settings import Settings
 
-# Within 25 s of SIGTERM everything has ended: a container is given 30.
-STREAMS_END_S: Final = 1.0
+# Within 25 s of SIGTERM the process has ended: a container is given 30. What still runs then is in the log.
+LEAVE_S: Final = 23.0
 REQUESTS_END_S: Final = 8.0
-CORE_ENDS_S: Final = 14.0
 
-# role, offset from the first inner port
-INNER: Final[tuple[tuple[Role, int], ...]] = (("analysis", 0), ("generation", 1), ("deployment", 2))
+LOOPBACK: Final = "127.0.0.1"
+
+# What a form adds to the file that it carries; and an upload where the operator lifted the limit.
+FORM_SLACK: Final = 64 * KIB
+UNLIMITED: Final = 2**40
 
 
 @dataclass
@@ -45,7 +49,7 @@ class Listener:
 
     role: Role
     socket: socket.socket
-    app: object = None
+    app: ASGIFramework | None = None
 
     @property
     def address(self) -> str:
@@ -55,7 +59,7 @@ class Listener:
 
 @dataclass
 class Ending:
-    """Set by the first SIGTERM or SIGINT; the second one leaves at once."""
+    """Set by the first SIGTERM or SIGINT; the second one leaves at once, and so does the clock."""
 
     asked: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -63,90 +67,70 @@ class Ending:
         if self.asked.is_set():
             os._exit(130)
         self.asked.set()
+        clock = threading.Timer(LEAVE_S, os._exit, [0])
+        clock.daemon = True
+        clock.start()
 
 
 def serve(settings: Settings, *, ready: Callable[[list[str]], None] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; the exit code.
 
-    ready   told the addresses once requests are answered
-    Raises Busy if another server has the database, or a port is taken.
+    ready   told the addresses, the API's first, once requests are answered
+    Raises Busy if another server has the database, or a port is taken; and what `open_runtime` raises.
     """
-    logs.configure(settings.log_level)
+    logs.configure()
     return asyncio.run(_serve(settings, ready))
 
 
 async def _serve(settings: Settings, ready: Callable[[list[str]], None] | None) -> int:
-    from autostack.core.runtime import Runtime
-
-    log = structlog.get_logger("autostack.serve")
     ending = Ending()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.signalled)
-    core = Runtime(settings)
-    await core.start()
-    try:
-        listeners = _listeners(settings)
-        api = Api(
-            core=core,
-            tokens=Tokens(signing_key(settings.data_dir / "keys")),
-            version=core.version,
-            upload_bytes=settings.upload_bytes,
-            rates=RateLimit(settings.rate_limit, settings.rate_window_s),
-        )
-        _give_apps(listeners, api, settings)
-        servers = [asyncio.create_task(_listen(listener, ending.asked.wait)) for listener in listeners]
-        addresses = [listener.address for listener in listeners]
-        log.info("serving", listeners=dict(zip([item.role for item in listeners], addresses, strict=True)))
-        if ready is not None:
-            ready(addresses)
-        failed = await _until_ended(ending, servers, core.failed)
-        log.info("ending", failed=failed)
-        ending.asked.set()
-        await _within(REQUESTS_END_S, _end_requests(api, servers))
-    finally:
-        await _within(CORE_ENDS_S, core.stop())
-    return 1 if failed else 0
+    async with open_runtime(settings, f"autostack serve on port {settings.port}") as core:
+        api = make_api(core, version("autostack"))
+        watch = asyncio.create_task(api.metrics.watch_loop())
+        try:
+            return await _answer(api, _listeners(settings), ending, ready)
+        finally:
+            watch.cancel()
 
 
-async def _end_requests(api: Api, servers: list[asyncio.Task[None]]) -> None:
-    api.streams.end()
-    await asyncio.gather(*servers, return_exceptions=True)
-
-
-async def _until_ended(ending: Ending, servers: list[asyncio.Task[None]], failure: Awaitable[object]) -> str | None:
-    """Wait for the signal; also for a listener or the core that stops by itself, and then say which."""
+async def _answer(
+    api: Api, listeners: list[Listener], ending: Ending, ready: Callable[[list[str]], None] | None
+) -> int:
+    log = structlog.get_logger("autostack.serve")
+    _give_apps(listeners, api)
+    servers = [asyncio.create_task(_listen(listener, ending.asked.wait)) for listener in listeners]
+    addresses = [listener.address for listener in listeners]
+    log.info("serving", listeners={listener.role: listener.address for listener in listeners})
+    if ready is not None:
+        ready(addresses)
     asked = asyncio.create_task(ending.asked.wait())
-    watch = asyncio.ensure_future(failure)
-    done, _ = await asyncio.wait([asked, watch, *servers], return_when=asyncio.FIRST_COMPLETED)
-    if asked in done:
-        watch.cancel()
-        return None
-    asked.cancel()
-    for task in done:
-        if task.exception() is not None:
-            structlog.get_logger("autostack.serve").error("stopped by itself", exc_info=task.exception())
-    return "the core" if watch in done else "a listener"
-
-
-async def _within(seconds: float, work: Awaitable[object]) -> None:
-    """Wait for the work so long and no longer; what doesn't end then is ended with the process."""
-    try:
-        async with asyncio.timeout(seconds):
-            await work
-    except TimeoutError:
-        structlog.get_logger("autostack.serve").warning("did not end in time", seconds=seconds)
+    await asyncio.wait([asked, *servers], return_when=asyncio.FIRST_COMPLETED)
+    failed = [server for server in servers if server.done()] if not asked.done() else []
+    log.info("ending", failed=[repr(server.exception()) for server in failed] or None)
+    ending.asked.set()
+    api.streams.end()
+    await asyncio.wait(servers, timeout=REQUESTS_END_S)
+    return 1 if failed else 0
 
 
 def _listeners(settings: Settings) -> list[Listener]:
     """Bind all ports before anything is served, so that a taken one is a clear message and nothing half begun."""
     with contextlib.ExitStack() as bound:
-        listeners = [Listener("gateway", bound.enter_context(_bind(settings.host, settings.port)))]
-        for role, offset in INNER:
-            port = settings.inner_port + offset if settings.inner_port else 0
-            listeners.append(Listener(role, bound.enter_context(_bind("127.0.0.1", port))))
+        listeners = [Listener(role, bound.enter_context(_bind(host, port))) for role, host, port in _places(settings)]
         bound.pop_all()
     return listeners
+
+
+def _places(settings: Settings) -> tuple[tuple[Role, str, int], ...]:
+    return (
+        ("gateway", settings.host, settings.port),
+        ("analysis", LOOPBACK, settings.analysis_port),
+        ("generation", LOOPBACK, settings.generation_port),
+        ("deployment", LOOPBACK, settings.deployment_port),
+    )
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -161,12 +145,16 @@ def _bind(host: str, port: int) -> socket.socket:
     return bound
 
 
-def _give_apps(listeners: list[Listener], api: Api, settings: Settings) -> None:
-    hosts = frozenset(name.lower() for name in settings.hosts)
+def _give_apps(listeners: list[Listener], api: Api) -> None:
+    settings = api.core.settings
+    hosts = frozenset(settings.allowed_hosts.lower().replace(",", " ").split())
     for listener in listeners:
         if listener.role == "gateway":
-            upload = api.upload_bytes + 64 * KIB
-            listener.app = create_app(api, Bounds(hosts=hosts, upload_body=upload))
+            upload = settings.limits.upload_bytes
+            bounds = Bounds(hosts=hosts, upload_body=UNLIMITED if upload is None else upload + FORM_SLACK)
+            listener.app = create_app(api, bounds)
+            if settings.trusted_proxies:
+                listener.app = ProxyFixMiddleware(listener.app, "legacy", settings.trusted_proxies)
         else:
             listener.app = create_inner_app(listener.role, api.version)
 
@@ -175,7 +163,7 @@ async def _listen(listener: Listener, asked: Callable[[], Awaitable[object]]) ->
     config = Config()
     config.bind = [f"fd://{listener.socket.fileno()}"]
     config.include_server_header = False
-    config.graceful_timeout = REQUESTS_END_S - STREAMS_END_S
+    config.graceful_timeout = REQUESTS_END_S / 2
     config.accesslog = None  # the application writes one line a request; hypercorn's would cost a third of throughput
     config.errorlog = None
     config.backlog = 256

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 from quart import current_app
 
+from autostack.api.metrics import Metrics
 from autostack.api.passwords import Passwords
 from autostack.api.rates import RateLimit
+from autostack.api.streams import Streams
 from autostack.api.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -19,23 +21,42 @@ Role = Literal["gateway", "analysis", "generation", "deployment"]
 EXTENSION: Final = "autostack"
 
 # Wrong passwords for one account in a quarter of an hour, from wherever they come.
-GUESSES: Final = (20, 900)
+GUESSES: Final = 20
+GUESSES_WINDOW_S: Final = 900
 
 
 @dataclass
 class Api:
-    """core      what every route asks
-    rates     how often a user, or an address, may ask
+    """core      what every route asks; it has been started
+    rates     how often a user, or an address, may ask; None for as often as they like
     guesses   how often a password for one account may be wrong
     """
 
     core: Runtime
-    tokens: Tokens
     version: str
-    upload_bytes: int
-    rates: RateLimit
-    guesses: RateLimit = field(default_factory=lambda: RateLimit(*GUESSES))
-    passwords: Passwords = field(default_factory=Passwords)
+    tokens: Tokens
+    rates: RateLimit | None
+    guesses: RateLimit
+    passwords: Passwords
+    streams: Streams
+    metrics: Metrics
+
+
+def make_api(core: Runtime, version: str) -> Api:
+    """The state of a gateway in front of a core."""
+    from autostack.core.keys import key
+
+    limits = core.settings.limits
+    return Api(
+        core=core,
+        version=version,
+        tokens=Tokens(key(core.settings.data_dir, "token.key")),
+        rates=None if limits.requests is None else RateLimit(limits.requests, limits.request_window_s),
+        guesses=RateLimit(GUESSES, GUESSES_WINDOW_S),
+        passwords=Passwords(),
+        streams=Streams(limits.streams_per_user),
+        metrics=Metrics(),
+    )
 
 
 def api() -> Api:

@@ -1,7 +1,7 @@
 """Access tokens: JWT, HS256, eight hours, signed with a key made at the first start that stays on this machine.
 
-joserfc's `decode` checks the signature alone; an expired token, or one without an expiry, passes it. `Tokens.read` is the
-only reader here.
+joserfc's `decode` checks the signature alone; an expired token, or one without an expiry, passes it. `Tokens.read` is
+the only reader here.
 """
 
 from __future__ import annotations

@@ -12,4 +12,6 @@ blueprint = Blueprint("page", __name__)
 @blueprint.get("/")
 async def page() -> str:
     """What AutoStack is, and the way from a folder to a running application."""
-    return await render_template("page.html", version=api().version, upload_mib=api().upload_bytes // 2**20)
+    limit = api().core.settings.limits.upload_bytes
+    largest = "of any size" if limit is None else f"{limit // 2**20} MiB at most"
+    return await render_template("page.html", version=api().version, largest=largest)

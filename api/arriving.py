@@ -1,0 +1,59 @@
+"""An upload on its way in: the body, raw or as a form's file, in an unnamed temporary file of the data folder.
+
+Unnamed, so that whatever ends the request or the process leaves nothing behind. `guard.py` has counted the bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+from quart import request
+from werkzeug.exceptions import UnsupportedMediaType
+
+from autostack.core.errors import InputRefused
+
+RAW: Final = frozenset({"application/zip", "application/gzip", "application/x-gzip", "application/octet-stream"})
+FORM: Final = "multipart/form-data"
+FIELD: Final = "file"
+
+
+@asynccontextmanager
+async def upload(folder: Path) -> AsyncIterator[tuple[BinaryIO, str | None]]:
+    """The archive that this request carries, at its beginning, and its name; what it is, its bytes decide.
+
+    Raises UnsupportedMediaType for another kind of body, InputRefused for a form without the file or an empty one.
+    """
+    if request.content_encoding not in (None, "", "identity"):
+        raise UnsupportedMediaType("Send the archive without Content-Encoding.")
+    kind = request.mimetype
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    if kind == FORM:
+        file = (await request.files).get(FIELD)
+        if file is None:
+            raise InputRefused(f"The form has no file in its field {FIELD!r}: curl -F {FIELD}=@app.zip", field=FIELD)
+        yield _checked(cast(BinaryIO, file.stream)), _name(file.filename)
+    elif kind in RAW:
+        with tempfile.TemporaryFile(dir=folder) as raw:
+            async for chunk in request.body:
+                raw.write(chunk)
+            yield _checked(cast(BinaryIO, raw)), None
+    else:
+        raise UnsupportedMediaType(f"Send a zip or tar.gz as {', '.join(sorted(RAW))} or {FORM} (field {FIELD!r}).")
+
+
+def _checked(archive: BinaryIO) -> BinaryIO:
+    if archive.seek(0, os.SEEK_END) == 0:
+        raise InputRefused("The body is empty: it should be a zip or tar.gz of the source.")
+    archive.seek(0)
+    return archive
+
+
+def _name(given: str | None) -> str | None:
+    """The last part of a name that the client gave, for show only; None if it has no printable form."""
+    name = (given or "").replace("\\", "/").rpartition("/")[2][:200]
+    return name if name and name.isprintable() else None
