@@ -96,7 +96,7 @@ setup(
         for package in [room, *(f"{room}.{inner}" for inner in find_packages(room))]
     ],
     package_dir={f"autostack.{room}": room for room in ROOMS},
-    package_data={"": ["py.typed", "**/*.j2", "static/**", "*.json", "*.ini"]},
+    package_data={"": ["py.typed", "**/*.j2", "static/**", "templates/**", "*.json"]},
     install_requires=RUNTIME,
     extras_require={"dev": DEV},
     entry_points={
