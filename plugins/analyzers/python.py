@@ -161,7 +161,7 @@ def _processes(source: SourceTree, root: str) -> Iterator[Claim]:
         yield from web_claims(source, root, started)
     program = runner(source, root)
     if program is not None:
-        yield from _program(root, program, "web" if started is None else program.framework or "web", source)
+        yield from _program(root, program, "web" if started is None else f"web-{program.framework}", source)
     elif started is None and (program := script(source, root)) is not None:
         yield from _program(root, program, program.kind, source)
 
@@ -176,6 +176,8 @@ def _program(root: str, program: Program, process: str, source: SourceTree) -> I
     yield Claim(root, f"processes.{process}.command", program.command, "convention", here)
     if program.kind != "web":
         return
+    if process != "web":
+        yield Claim(root, f"processes.{process}.role", f"web:{program.framework}", "convention", here)
     if program.port and (process != "web" or program.protocol != "http"):
         port = Port(program.port, program.protocol)
         yield Claim(root, f"processes.{process}.ports", [port], "convention", here)

@@ -91,8 +91,11 @@ BRINGS: Final = {
     "daphne": (("channels", "daphne"),),
 }  # fmt: skip
 _CALLERS: Final = frozenset(
-    ["run", "run_app", "serve", "run_simple", "launch", "listen", "bind", "start_server", "run_single"]
+    ["run", "run_app", "serve", "run_simple", "launch", "listen", "bind", "start_server", "run_single", "make_server"]
 )
+_SERVER_CLASSES: Final = ("HTTPServer", "TCPServer", "WSGIServer", "Config", "TCPSite")
+# Calls that take the port without a name -> its position: tornado's listen, websockets' serve, wsgiref's make_server.
+_PORT_POSITIONS: Final = {"listen": 0, "serve": 2, "make_server": 1, "start_server": 2, "TCPSite": 2}
 _ROUTES: Final = frozenset(
     ["route", "get", "api_route", "add_url_rule", "add_route", "add_get", "add_api_route", "path", "url", "Route"]
 )
@@ -189,14 +192,12 @@ def port(source: SourceTree, root: str, application: Application) -> tuple[int, 
 
 def listening(source: SourceTree, root: str) -> tuple[int | None, str | None, Evidence] | None:
     """(port, variable, where) of the first call in a root that starts a server with a port of its own."""
-    for module in modules(source, root, b"port=", b"port =", b".listen(", b"PORT"):
+    for module in modules(
+        source, root, b"port", b"PORT", b".listen(", b"Server(", b"make_server", b".serve(", b".bind("
+    ):
         for call, name in module.calls():
-            last = name.rpartition(".")[2] or (call.func.attr if isinstance(call.func, ast.Attribute) else "")
-            if last not in _CALLERS and not name.endswith(("HTTPServer", "Config", "TCPSite")):
-                continue
-            given = keyword(call, "port") or keyword(call, "server_port")
-            if given is None and last == "listen":
-                given = argument(call, 0, "port")
+            last = _last(call.func)
+            given = _port_argument(call, last) if last in _CALLERS or last.endswith(_SERVER_CLASSES) else None
             if given is None:
                 continue
             number, variable = _port(module, given)
@@ -348,6 +349,17 @@ def _factory(module: Module, function: ast.FunctionDef | ast.AsyncFunctionDef) -
             if isinstance(node.value, ast.Name) and node.value.id in made:
                 return made[node.value.id]
     return None
+
+
+def _port_argument(call: ast.Call, called: str) -> ast.expr | None:
+    """What a call gives as the port: port=…, an address ("", 8000), or by its position."""
+    given = keyword(call, "port") or keyword(call, "server_port")
+    if given is not None:
+        return given
+    if call.args and isinstance(call.args[0], ast.Tuple) and len(call.args[0].elts) == 2:
+        return call.args[0].elts[1]
+    position = _PORT_POSITIONS.get(called)
+    return call.args[position] if position is not None and len(call.args) > position else None
 
 
 def _port(module: Module, node: ast.expr) -> tuple[int | None, str | None]:

@@ -1,0 +1,52 @@
+"""Data stores by driver, whole names only."""
+
+import pytest
+
+APP = "from flask import Flask\napp = Flask(__name__)\n"
+
+
+@pytest.mark.parametrize(
+    ("requirement", "kind"),
+    [
+        ("psycopg2-binary", "postgres"), ("asyncpg", "postgres"), ("PyMySQL", "mysql"), ("redis", "redis"),
+        ("django-redis", "redis"), ("pymongo", "mongodb"), ("motor", "mongodb"), ("pika", "rabbitmq"),
+        ("aiokafka", "kafka"), ("nats-py", "nats"), ("elasticsearch", "elasticsearch"), ("pymemcache", "memcached"),
+        ("celery[redis]", "redis"), ("sqlalchemy[asyncpg]", "postgres"), ("django-storages[s3]", "s3"),
+    ],
+)  # fmt: skip
+def test_a_driver_needs_its_store(analyzed, requirement, kind):
+    analysis = analyzed({"app.py": APP, "requirements.txt": f"flask\ngunicorn\n{requirement}\n"})
+    assert [(one.kind, one.required, one.used_by) for one in analysis.resources] == [(kind, True, ["."])]
+
+
+@pytest.mark.parametrize("requirement", ["boto3", "sqlalchemy", "postgres-tools", "flask-cors", "redis-cli-helper", "pgx"])
+def test_what_only_sounds_like_a_driver_needs_nothing(analyzed, requirement):
+    analysis = analyzed({"app.py": APP, "requirements.txt": f"flask\n{requirement}\n"})
+    assert analysis.resources == []
+
+
+def test_development_drivers_need_nothing(analyzed):
+    analysis = analyzed({"app.py": APP, "requirements.txt": "flask\n", "requirements-dev.txt": "psycopg\n"})
+    assert analysis.resources == []
+
+
+def test_the_variables_that_the_code_reads_carry_the_address(analyzed):
+    code = APP + "import os\nos.environ['DB_HOST']; os.environ['DB_NAME']; os.environ['REDIS_HOST']; os.environ['X_HOST']\n"
+    analysis = analyzed({"app.py": code, "requirements.txt": "flask\npsycopg\nredis\n"})
+    assert {one.kind: {e.name: e.part for e in one.env} for one in analysis.resources} == {
+        "postgres": {"DB_HOST": "host", "DB_NAME": "database"},
+        "redis": {"REDIS_HOST": "host"},
+    }
+
+
+def test_drivers_of_one_family_are_alternatives(analyzed):
+    analysis = analyzed({"app.py": APP, "requirements.txt": "flask\nmysqlclient\npsycopg\n"})
+    assert [one.kind for one in analysis.resources] == ["postgres"]
+
+
+def test_node_s_drivers_are_known_too(analyzed):
+    package = '{"name": "x", "scripts": {"start": "node server.js"}, "dependencies": {"pg": "^8", "ioredis": "^5"}}'
+    analysis = analyzed(
+        {"package.json": package, "server.js": "require('http')\n"}, plugins=("node", "resources", "memory")
+    )
+    assert sorted(one.kind for one in analysis.resources) == ["postgres", "redis"]
