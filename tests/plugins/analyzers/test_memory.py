@@ -36,5 +36,6 @@ def test_an_unknown_program_takes_its_toolchain_s():
 
 def test_each_process_is_claimed_as_a_guess():
     given = service(framework="flask", processes=[process("gunicorn app:app")])
-    assert [(one.field, one.strength) for one in service_detected(service=given)] == [("processes.p.memory_mib", "guess")]
+    found = [(one.field, one.strength) for one in service_detected(service=given)]
+    assert found == [("processes.p.memory_mib", "guess")]
     assert all(mib < 64 or mib % 32 == 0 for mib in FRAMEWORKS.values())
