@@ -45,7 +45,7 @@ def project_uploaded(source: SourceTree) -> list[Claim]:
 
 
 def output_dir(source: SourceTree, found: node.Package, row: frameworks.Framework) -> tuple[str, Evidence]:
-    """The folder that the build fills, relative to the package: as the script or the configuration says, else the usual."""
+    """The folder that the build fills, relative to the package: by the script, the configuration, or the tool."""
     script = node.resolved(found.scripts, "build") or ""
     flag = _OUT_FLAG.search(script)
     line = Evidence(found.path, found.line("scripts.build"), "script build")
@@ -75,7 +75,7 @@ def _clean(path: str) -> str:
 
 
 def _angular(source: SourceTree, found: node.Package) -> tuple[str, Evidence]:
-    """`outputPath` of the first application in angular.json; the application builder puts pages into `browser` below it.
+    """`outputPath` of the first application in angular.json; the newer builder puts pages into `browser` below it.
 
     https://angular.dev/reference/configs/workspace-config#output-path-configuration
     """
@@ -99,7 +99,7 @@ def _angular(source: SourceTree, found: node.Package) -> tuple[str, Evidence]:
 
 
 def _calls(source: SourceTree, found: node.Package, row: frameworks.Framework) -> Iterator[Claim]:
-    """The backend that the page calls: named by a proxy of the development server, or by a variable with its address."""
+    """The backend that the page calls, by a proxy of the development server or a variable with its address."""
     named = next(
         (read for read in code(source, found.root).reads if read.name.isupper() and _API_NAME.search(read.name)), None
     )
