@@ -6,9 +6,13 @@ import contextlib
 import shutil
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 SLOW_S = 1.0
 MAX_WIDTH = 120
@@ -115,18 +119,32 @@ class Progress:
         self._moving = not quiet and sys.stderr.isatty()
         self._last = ""
         self._shown = contextlib.ExitStack()
-        self._update: Status | None = None
+        self._update: Callable[[Text], None] | None = None
 
     def __enter__(self) -> Progress:
-        if self._moving:
-            from rich.console import Console
-
-            console = Console(stderr=True)
-            self._update = Status(self._shown.enter_context(console.status("")).update, console.print)
+        self._begin()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._shown.close()
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Without the moving line, for output or a question."""
+        self._shown.close()
+        self._update = None
+        try:
+            yield
+        finally:
+            self._begin()
+
+    def _begin(self) -> None:
+        if self._moving:
+            from rich.console import Console
+
+            status = Console(stderr=True).status("")
+            self._shown.enter_context(status)
+            self._update = status.update
 
     def step(self, message: str) -> None:
         """What is being done now."""
@@ -135,28 +153,20 @@ class Progress:
             return
         self._last = message
         if self._update is not None:
-            self._update.show(shorten(message, width() - 4))
+            from rich.text import Text
+
+            self._update(Text(shorten(message, width() - 4), style="dim"))
         else:
             note(message)
 
 
-class Status:
-    """The moving line; text is shown as it is, never as markup."""
-
-    def __init__(self, update: object, print_: object) -> None:
-        self._set = update
-
-    def show(self, message: str) -> None:
-        from rich.text import Text
-
-        if callable(self._set):
-            self._set(Text(message, style="dim"))
+def can_ask() -> bool:
+    """Whether somebody sits at a terminal."""
+    return sys.stdin.isatty()
 
 
-def confirm(question: str, *, yes: bool, hint: str) -> bool:
-    """Ask on the terminal; `yes` answers. With neither, a usage error that names the flag."""
-    if yes:
-        return True
-    if not sys.stdin.isatty():
+def confirm(question: str, *, hint: str) -> bool:
+    """Ask on the terminal. Without one, a usage error that names the flag."""
+    if not can_ask():
         raise click.UsageError(f"{hint}; there is no terminal to ask: give --yes")
     return click.confirm(question, default=False, err=True)

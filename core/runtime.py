@@ -148,6 +148,24 @@ async def open_runtime(settings: Settings, purpose: str, *, wait_s: float = 0) -
         lock.release()
 
 
+@asynccontextmanager
+async def open_to_read(settings: Settings) -> AsyncIterator[Runtime]:
+    """Open a core beside whoever holds the lock: for reading alone, nothing is recovered, migrated or worked on.
+
+    Raises HostFailed.
+    """
+    host = await asyncio.to_thread(PluginHost.start, settings.plugin_paths, settings.plugin_settings)
+    try:
+        database = Database(settings.database, _storage_failed)
+        await database.open()
+        try:
+            yield Runtime(settings, database, host)
+        finally:
+            await database.close()
+    finally:
+        await asyncio.to_thread(host.close)
+
+
 def _sqlite_path(url: str) -> Path:
     if not url.startswith("sqlite:///"):
         raise NeedsPostgres("AUTOSTACK_DATABASE_URL: this version stores in SQLite (sqlite:///path) only")

@@ -87,9 +87,10 @@ def _service(service: Service, analysis: Analysis, everything: bool) -> None:
 
 def _fitted(rows: list[list[str]]) -> list[list[str]]:
     room = max(terminal.width() - 14, 40)
-    places = min(max((len(row[2]) for row in rows), default=0), room * 2 // 5)
+    texts = min(max((len(row[1]) for row in rows), default=0), room * 3 // 5)
+    places = room - texts
     return [
-        [terminal.dim(label), terminal.shorten(text, room - places), terminal.dim(terminal.shorten(where, places))]
+        [terminal.dim(label), terminal.shorten(text, texts), terminal.dim(terminal.shorten(where, places))]
         for label, text, where in rows
     ]
 

@@ -13,13 +13,7 @@ if TYPE_CHECKING:
 
 def show(bundle: Bundle, written: Written | None, out: str | None) -> None:
     """Print the list of files, and what to do next."""
-    rows = []
-    for file in bundle.files:
-        state = written.state(file.path) if written else ""
-        rows.append([state, file.path, terminal.dim(terminal.clean(file.purpose))])
-    if not written:
-        rows = [row[1:] for row in rows]
-    terminal.say("\n".join(terminal.table(rows, indent=0)))
+    listing(bundle, written)
     declined(bundle)
     findings(bundle)
     if out is None:
@@ -28,6 +22,14 @@ def show(bundle: Bundle, written: Written | None, out: str | None) -> None:
     elif written and written.kept:
         terminal.say()
         terminal.say(f"{len(written.kept)} files are there already and differ: --force replaces them")
+
+
+def listing(bundle: Bundle, written: Written | None = None) -> None:
+    """Print the files, with what became of each where they were written."""
+    rows = [[file.path, terminal.dim(terminal.clean(file.purpose))] for file in bundle.files]
+    if written:
+        rows = [[written.state(path), path, purpose] for path, purpose in rows]
+    terminal.say("\n".join(terminal.table(rows)))
 
 
 def declined(bundle: Bundle) -> None:

@@ -66,7 +66,7 @@ class _Deploy:
                 record = self._prepare()
             self._release_commands(record)
         except steps.StepFailed as error:
-            return _failed(str(error))
+            return self._failed(str(error))
         return self._switch(record)
 
     # ------------------------------------------------------------------------------------------ before the switch
@@ -228,7 +228,7 @@ class _Deploy:
         if not self._start_former(record):
             self.workspace.save(replace(self.workspace.state(), processes=[], running=None))
             return _failed(reason + hint)
-        return _failed(f"{reason}{hint}\nRelease {self.former} runs again.")
+        return self._failed(f"{reason}{hint}\nRelease {self.former} runs again.")
 
     def _start_former(self, record: ReleaseRecord) -> bool:
         former = self.workspace.record(self.former) if self.former and self.former != record.number else None
@@ -277,6 +277,14 @@ class _Deploy:
             outputs=outputs,
             exists=[Existing("process", f"{p.id} (pid {p.pid})", 0.0) for p in state.processes],
         )
+
+    def _failed(self, reason: str) -> Outcome:
+        """Failed; with the address of the former release if that still serves."""
+        state = self.workspace.state()
+        former = self.workspace.record(state.running) if state.running else None
+        alive = {p.id: p.port for p in state.processes if processes.alive(p)}
+        port = alive.get(former.primary or "") if former else None
+        return replace(_failed(reason), url=f"http://localhost:{port}" if port else None)
 
     def _prune(self, record: ReleaseRecord) -> None:
         """Remove what no kept release needs: older releases, environments, and folders of unfinished ones."""
