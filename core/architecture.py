@@ -194,6 +194,25 @@ def build_env(service: Service) -> list[Env]:
     return sorted((env for env in service.env if env.public and NAME.fullmatch(env.name)), key=lambda env: env.name)
 
 
+def build_args(analysis: Analysis, service: Service) -> list[tuple[str, str | None]]:
+    """The variables of `build_env` with what they are by default; None is not set.
+
+    Where one carries the address of a service that shares this one's host, only the path of the source's default is
+    left: the address that a developer's own machine has would be wrong in everybody's browser.
+    """
+    components = tasks(analysis)
+    shared = {route.component for route in routes(analysis, components)[0] if route.host is None}
+    roots = {c.service for c in components if c.id in shared}
+    here = service.root in roots
+    called = {
+        call.env
+        for call in service.calls
+        for other in analysis.services
+        if here and call.service in (other.name, other.root) and other.root in roots
+    }
+    return [(env.name, _path_of(env.default) if env.name in called else env.default) for env in build_env(service)]
+
+
 def service_of(analysis: Analysis, component: Component) -> Service | None:
     """The service that a component runs."""
     return next((service for service in analysis.services if service.root == component.service), None)
@@ -448,15 +467,20 @@ def _called_path(analysis: Analysis, service: Service, component: Component) -> 
             if call.service not in (service.name, service.root) or other.root == service.root:
                 continue
             default = next((env.default for env in other.env if env.name == call.env), None) or ""
-            try:
-                path = urlsplit(default).path.strip("/")
-            except ValueError:
-                path = ""
+            path = _path_of(default).strip("/")
             if re.fullmatch(r"[A-Za-z0-9._/-]+", path):
                 return f"/{path}/*", False
             if other.kind in ("static", "web") and (call.env is None or _is_public_env(other, call.env)):
                 return "/api/*", True
     return None, False
+
+
+def _path_of(address: str | None) -> str:
+    """The path of an address without its last slash; nothing if it has none, or is none."""
+    try:
+        return urlsplit(address or "").path.rstrip("/")
+    except ValueError:
+        return ""
 
 
 def _left_out(analysis: Analysis) -> list[str]:

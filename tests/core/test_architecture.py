@@ -7,6 +7,7 @@ import pytest
 
 from autostack.core.architecture import (
     assemble,
+    build_args,
     database_files,
     environment,
     externals,
@@ -232,6 +233,21 @@ def test_a_service_that_nothing_shows_a_path_for_has_a_host_name_only_with_a_dom
     found, assumptions = routes(analysis, tasks(analysis), "example.org")
     assert found == [Route("frontend.example.org", "/*", "frontend"), Route("example.org", "/*", "backend")]
     assert assumptions == []
+
+
+@pytest.mark.parametrize(
+    ("default", "value"),
+    [("http://localhost:8000", ""), ("http://localhost:8000/rest/", "/rest"), ("/rest", "/rest"), (None, "")],
+)
+def test_a_browser_is_not_sent_to_a_developers_machine(default: str | None, value: str) -> None:
+    env = [
+        Env("VITE_API_URL", default=default, phase="build", public=True),
+        Env("VITE_TITLE", default="Shop", public=True),
+    ]
+    site = frontend(env=env, calls=[Call("backend", "VITE_API_URL")])
+    assert build_args(shop(backend(), site), site) == [("VITE_API_URL", value), ("VITE_TITLE", "Shop")]
+    alone = frontend(env=env, calls=[Call("elsewhere", "VITE_API_URL")])
+    assert build_args(shop(backend(), alone), alone)[0] == ("VITE_API_URL", default)
 
 
 @pytest.mark.parametrize("default", ["http://[", "/a b", "/x;y", "/{$SECRET}", "javascript:alert(1)", "/\n/"])

@@ -38,17 +38,11 @@ def analysis_done(
     # A root compose.yaml beside another compose file would silently change what `docker compose up` runs.
     nested = any(name in source for name in COMPOSE_FILES)
     makeable, wanted = needed(analysis, architecture)
-    shell = Templates(Path(__file__).parent, "compose", "shell")
     files = [
-        _compose_file(project, analysis, architecture, source, nested),
+        _compose_file(project, analysis, architecture, source, nested, asks=bool(makeable or wanted)),
         *_caddyfile(architecture),
-        _env_example(analysis, makeable, wanted),
-        _file(
-            f"{FOLDER}/env.sh",
-            shell.render("env.sh.j2", env_file=".env" if nested else "../../.env", makeable=makeable, wanted=wanted),
-            "makes passwords and lists what has to be set in .env",
-            0o755,
-        ),
+        *_env_example(analysis, makeable, wanted),
+        *([_env_script(makeable, wanted, nested)] if makeable or wanted else []),
     ]
     return [file for file in files if file.path not in source]
 
@@ -58,7 +52,7 @@ def _file(path: str, content: str, purpose: str, mode: int = 0o644) -> Generated
 
 
 def _compose_file(
-    project: Project, analysis: Analysis, architecture: Architecture, source: SourceTree, nested: bool
+    project: Project, analysis: Analysis, architecture: Architecture, source: SourceTree, nested: bool, asks: bool
 ) -> GeneratedFile:
     base, caddyfile = ("../..", "./Caddyfile") if nested else (".", f"./{FOLDER}/Caddyfile")
     services = compose_services(analysis, architecture, source, base, caddyfile)
@@ -66,6 +60,7 @@ def _compose_file(
         "compose.yaml.j2",
         name=slug(project.name),
         nested=nested,
+        asks=asks,
         services=services,
         volumes=[component.id for component in architecture.components if component.kind == "volume"],
         secrets=sorted({secret for service in services if service.build for secret in service.build.secrets}),
@@ -88,20 +83,29 @@ def _paths(path: str) -> list[str]:
     return [] if path == "/*" else [path.removesuffix("/*"), path] if path.endswith("/*") else [path]
 
 
-def _env_example(analysis: Analysis, makeable: list[str], wanted: list[str]) -> GeneratedFile:
+def _env_example(analysis: Analysis, makeable: list[str], wanted: list[str]) -> list[GeneratedFile]:
     optional: dict[str, str] = {}
     for service in analysis.services:
         known = environment(analysis, service)
         for env in run_env(service):
             if env.name not in makeable and env.name not in wanted and env.name not in known:
                 optional.setdefault(env.name, _example(env.default))
+    if not (optional or makeable or wanted):
+        return []
     content = Templates(Path(__file__).parent, "compose", "env").render(
         "env.example.j2",
         makeable=makeable,
         wanted=wanted,
         optional=[raw(f"#{name}={optional[name]}") for name in sorted(optional) if NAME.fullmatch(name)],
     )
-    return _file(f"{FOLDER}/.env.example", content, "names what has to be set, without any value that is secret")
+    return [_file(f"{FOLDER}/.env.example", content, "names what has to be set, without any value that is secret")]
+
+
+def _env_script(makeable: list[str], wanted: list[str], nested: bool) -> GeneratedFile:
+    content = Templates(Path(__file__).parent, "compose", "shell").render(
+        "env.sh.j2", env_file=".env" if nested else "../../.env", makeable=makeable, wanted=wanted
+    )
+    return _file(f"{FOLDER}/env.sh", content, "makes passwords and lists what has to be set in .env", 0o755)
 
 
 def _example(default: str | None) -> str:

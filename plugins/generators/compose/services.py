@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from autostack.core import backing
 from autostack.core.architecture import (
-    build_env,
+    build_args,
     can_be_generated,
     environment,
     is_public,
@@ -34,7 +34,7 @@ class ComposeBuild:
     context: str
     dockerfile: str
     target: str | None = None
-    args: list[tuple[str, Text]] = field(default_factory=list)
+    args: list[tuple[str, Text | None]] = field(default_factory=list)
     secrets: list[str] = field(default_factory=list)
 
 
@@ -115,7 +115,7 @@ def _program(
     health, off = _health(component, service, process, build, source)
     return ComposeService(
         component.id,
-        build=_build(build, service, base),
+        build=_build(analysis, build, service, base),
         command=component.command if _overrides(analysis, service, process, build) else [],
         environ=_environ(analysis, component, service),
         port=ports.get(component.id),
@@ -131,11 +131,14 @@ def _program(
     )
 
 
-def _build(build: ImageBuild, service: Service, base: str) -> ComposeBuild:
+def _build(analysis: Analysis, build: ImageBuild, service: Service, base: str) -> ComposeBuild:
+    """A closing brace would end an interpolation: a default that has one is left to the Dockerfile."""
     context = posixpath.normpath(posixpath.join(base, build.context))
-    args = [(env.name, Text(Variable(env.name, default=_default(env.default)))) for env in build_env(service)]
-    if build.kept:
-        args = [(name, text) for name, text in args if name in build.args]
+    args = [
+        (name, Text(Variable(name, default=value)) if value and "}" not in value else None)
+        for name, value in build_args(analysis, service)
+        if not build.kept or name in build.args
+    ]
     tokens = [env.name for env in service.env if env.secret and env.phase == "build" and NAME.fullmatch(env.name)]
     return ComposeBuild(
         context=context,
@@ -144,11 +147,6 @@ def _build(build: ImageBuild, service: Service, base: str) -> ComposeBuild:
         args=args,
         secrets=[] if build.kept else sorted(tokens),
     )
-
-
-def _default(value: str | None) -> str | None:
-    """A default that an interpolation can carry; a closing brace would end it."""
-    return value if value and "}" not in value else None
 
 
 def _overrides(analysis: Analysis, service: Service, process: Process | None, build: ImageBuild) -> bool:

@@ -23,7 +23,6 @@ _CADDYFILE: Final = (
     "{",
     "  admin off",
     "  auto_https off",
-    "  persist_config off",
     "}",
     ":{$PORT} {",
     "  root * /srv",
@@ -82,7 +81,7 @@ def _dockerfile(analysis: Analysis, service: Service, source: SourceTree, build:
 
 
 def _static_stage(service: Service, stage: str | None) -> StaticStage:
-    fallback = "/index.html" if stage and service.framework in tables.SINGLE_PAGE else "{path}.html"
+    fallback = "{path}/index.html /index.html" if stage and service.framework in tables.SINGLE_PAGE else "{path}.html"
     lines = [line.replace("FALLBACK", fallback) for line in _CADDYFILE]
     configure = Command(f"printf '%s\\n' {literal(lines, 'shell')} > /etc/caddy/Caddyfile")
     if stage:

@@ -192,7 +192,7 @@ def _build_stage(
         install=_with_tokens(service, install) if install and (not files or twice) else None,
         outputs=_outputs(service, before) if is_main else [],
         secrets=_registry_tokens(service),
-        args=[(env.name, env.default) for env in architecture.build_env(service)] if build else [],
+        args=_printable_args(architecture.build_args(analysis, service)) if build else [],
         build=Command(_with_dummies(analysis, service, toolchain, build)) if build else None,
         after=_prune(service, source, toolchain, root) if is_main else _forget_packages(toolchain),
     )
@@ -217,6 +217,11 @@ def _tool(service: Service, toolchain: Toolchain) -> Command | None:
     version = service.package_manager_version if toolchain.package_manager == service.package_manager else None
     command = tables.tool(row, version, toolchain.name) if row else None
     return Command(command) if command else None
+
+
+def _printable_args(args: list[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
+    """A default with a line break can't stand in a Dockerfile; the variable is then simply not set."""
+    return [(name, value if value and value.isprintable() else None) for name, value in args]
 
 
 def _preparation(service: Service, toolchain: Toolchain) -> Command | None:

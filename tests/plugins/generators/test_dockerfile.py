@@ -272,7 +272,7 @@ def test_a_package_manager_that_starts_the_program_is_in_the_final_image(tmp_pat
 def test_a_static_site_is_handed_out_by_caddy(tmp_path: Path) -> None:
     text = write(tmp_path, shop(), SHOP_FILES)["frontend/Dockerfile"]
     assert "COPY --from=node-build /app/dist /srv\n" in text
-    assert "try_files {path} /index.html" in text
+    assert "try_files {path} {path}/index.html /index.html" in text
     assert "USER 10001:10001\n" in text
 
 
