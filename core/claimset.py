@@ -6,7 +6,7 @@ A claim that can't be used costs only itself: it becomes a finding that names it
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 
 import msgspec
@@ -25,6 +25,7 @@ class ClaimSet:
         self.findings: list[Finding] = []
         self.claims: list[Claim] = []
         self._fields: defaultdict[str, defaultdict[str, list[Claim]]] = defaultdict(lambda: defaultdict(list))
+        self._families: defaultdict[str, list[Claim]] = defaultdict(list)
         for given in _unique(claims):
             try:
                 claim = checked(given)
@@ -33,6 +34,7 @@ class ClaimSet:
                 continue
             self.claims.append(claim)
             self._fields[claim.root][claim.field].append(claim)
+            self._families[claim.field.partition(".")[0]].append(claim)
 
     @property
     def roots(self) -> list[str]:
@@ -56,9 +58,9 @@ class ClaimSet:
             field.removeprefix(start): self.of(root, field) for field in self.fields(root) if field.startswith(start)
         }
 
-    def everywhere(self, prefix: str) -> Iterator[Claim]:
+    def everywhere(self, prefix: str) -> list[Claim]:
         """The claims of `<prefix>.…` at any root."""
-        return (claim for claim in self.claims if claim.field.startswith(prefix + "."))
+        return [claim for claim in self._families.get(prefix, ()) if claim.field != prefix]
 
 
 def checked(claim: Claim) -> Claim:

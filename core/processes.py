@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast, get_args
 
 from autostack.core import names, roles
 from autostack.core.claimset import ClaimSet
 from autostack.core.model import Build, Claim, Port, Process, ProcessKind
-from autostack.core.ranking import Decision, Record, order, ranked, source_row
+from autostack.core.ranking import Decision, Record, order, plain, ranked, source_row
 from autostack.core.strengths import RANK
 
 # The claims that say how strong a process is, and from which source; memory or a health path say nothing about that.
@@ -169,7 +169,12 @@ def assemble(
     settled["command"] = record.settle(root, key, commands, equal=same_command, conflict=False, sort=False)
     if settled["command"] is not None:
         record.note_conflict(root, key, settled["command"], rivals(settled["command"]))
-    settled["ports"] = record.settle(root, f"processes.{draft.name}.ports", draft.of("ports"), equal=same_ports)
+    listening = f"processes.{draft.name}.ports"
+    settled["ports"] = record.settle(root, listening, draft.of("ports"), equal=same_ports, conflict=port is None)
+    ports = _ports(draft, settled["ports"], port, public)
+    by = f"{root}#{listening if settled['ports'] else 'port'}"
+    if ports and by in record.why:
+        record.why[f"{root}#{listening}"] = replace(record.why[by], value=plain(ports))
     kind = _settled_kind(record, root, draft)
     role = _text(settled["role"]) or roles.role(kind, draft.command, draft.name)
     return Process(
@@ -177,7 +182,7 @@ def assemble(
         kind=kind,
         role=role,
         command=_text(settled["command"]),
-        ports=_ports(draft, settled["ports"], port, public),
+        ports=ports,
         public=public,
         health_path=_text(settled["health_path"]),
         schedule=_text(settled["schedule"]),

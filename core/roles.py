@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 LONGEST: Final = 10_000  # characters of a command that are looked at
@@ -522,7 +523,7 @@ def listens_on(command: str) -> int | None:
     found = words(command)
     if not matches(found, SERVERS) and not (found and found[0] in ("java", "php", "node", "rails")):
         return None
-    for word, following in zip(found[1:], [*found[2:], ""], strict=True):
+    for word, following in pairwise([*found[1:], ""]):
         option, equals, text = word.partition("=")
         if option in PORT_OPTIONS:
             port = _port(text if equals else following)

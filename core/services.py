@@ -51,7 +51,7 @@ def sketch(claims: ClaimSet, record: Record, layout: Layout, root: str) -> Sketc
             record.note(root, f"processes.{draft.name}.static", "the static site itself", draft.all[0])
     main = processes.main(kept)
     if main is None and not static:
-        main = _only_process(claims, root)
+        main = _only_process(claims, root, {draft.name for draft in kept})
         kept.append(main)
     about = main.all if main is not None else claims.of(root, "static_dir")
     command = _start(claims, root, main) if main is not None else None
@@ -162,20 +162,21 @@ def _without_tools(claims: ClaimSet, record: Record, root: str, found: list[Draf
     return kept
 
 
-def _only_process(claims: ClaimSet, root: str) -> Draft:
+def _only_process(claims: ClaimSet, root: str, taken: set[str]) -> Draft:
     """The process of a root that is a service by its Dockerfile or start command alone."""
     kinds = ranked(claims.of(root, "kind"))
     start = ranked(claims.of(root, "start_command"))
     command = str(start[0].value) if start else None
     kind = str(kinds[0].value) if kinds else roles.kind("", command, ports=bool(claims.of(root, "port")))
-    draft = Draft(kind if kind in processes.KINDS else "web")
+    kind = kind if kind in processes.KINDS else "web"
+    draft = Draft(names.unique(kind, taken))
     by = (
         kinds
         or start
         or ranked(claims.of(root, "build", "port", "static_dir"))
         or ranked(claims.of(root, *claims.fields(root)))
     )[0]
-    draft.claims["kind"] = [replace(by, field=f"processes.{draft.name}.kind", value=draft.name)]
+    draft.claims["kind"] = [replace(by, field=f"processes.{draft.name}.kind", value=kind)]
     return draft
 
 
@@ -231,7 +232,7 @@ def _with_release(claims: ClaimSet, root: str, drafts: list[Draft]) -> list[Draf
         return drafts
     releases = [draft for draft in drafts if draft.kind == "release"]
     others = [draft for draft in drafts if draft.kind != "release"]
-    merged = Draft("release")
+    merged = Draft(names.unique("release", {draft.name for draft in others}))
     for draft in releases:
         merged.absorb(draft)
     strongest = ranked(said)[0]
