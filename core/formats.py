@@ -31,6 +31,7 @@ class Malformed(Exception):
 
 NESTED: Final = "it is nested too deeply"
 SYNTAX: Final = "the syntax is wrong"
+RANGE: Final = "a number or date is out of range"
 
 
 def parse_json(text: str) -> object:
@@ -41,6 +42,8 @@ def parse_json(text: str) -> object:
         return freeze(json.loads(text))
     except (RecursionError, TooDeep):
         raise Malformed(NESTED) from None
+    except OverflowError:
+        raise Malformed(RANGE) from None
     except ValueError:  # also an integer of more digits than Python converts
         pass
     if not text.strip():
@@ -51,7 +54,9 @@ def parse_json(text: str) -> object:
         return freeze(pyjson5.decode(text, MAX_DEPTH))
     except (pyjson5.Json5NestingTooDeep, RecursionError, TooDeep):
         raise Malformed(NESTED) from None
-    except (pyjson5.Json5Exception, ValueError, OverflowError) as error:
+    except OverflowError:
+        raise Malformed(RANGE) from None
+    except (pyjson5.Json5Exception, ValueError) as error:
         near = re.search(r"near (\d+)", str(error.args[0]) if error.args else "")
         raise Malformed(SYNTAX, *(_position(text, int(near[1])) if near else (None, None))) from None
 
@@ -70,8 +75,8 @@ def parse_toml(text: str) -> FrozenDict:
     except tomllib.TOMLDecodeError as error:
         at = re.search(r"\(at line (\d+), column (\d+)\)$", str(error))
         raise Malformed(SYNTAX, *((int(at[1]), int(at[2])) if at else (None, None))) from None
-    except ValueError:
-        raise Malformed("a number or date is out of range") from None
+    except (ValueError, OverflowError):
+        raise Malformed(RANGE) from None
     assert isinstance(value, FrozenDict)
     return value
 
@@ -187,6 +192,7 @@ def json_line(text: str, keys: tuple[str | int, ...]) -> int | None:
     """The line of a nested key, or of an item of a list, of a JSON text (comments and JSON5 keys are understood)."""
     line, position = 1, 0
     path: list[str | int] = []  # the key or index that is open at each level
+    wanted = list(keys)
     last, last_line = "", 1
     while position < len(text):
         token = _JSON_TOKEN.match(text, position)
@@ -203,19 +209,19 @@ def json_line(text: str, keys: tuple[str | int, ...]) -> int | None:
             line += 1
         elif kind in ("string", "word"):
             last, last_line = value.strip("\"'") if kind == "string" else value, line
-            if path and isinstance(path[-1], int) and tuple(path) == keys:
+            if path and isinstance(path[-1], int) and path == wanted:
                 return line
         elif value == "{":
-            if path and tuple(path) == keys:
+            if path == wanted:
                 return line
             path.append("")
         elif value == "[":
-            if path and tuple(path) == keys:
+            if path == wanted:
                 return line
             path.append(0)
         elif value == ":" and path and isinstance(path[-1], str):
             path[-1] = last
-            if tuple(path) == keys:
+            if path == wanted:
                 return last_line
         elif value == "," and path:
             top = path[-1]

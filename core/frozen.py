@@ -43,7 +43,10 @@ class FrozenList(list[object]):
 
 
 def freeze(value: object, depth: int = MAX_DEPTH) -> object:
-    """A read-only copy of a value made of dicts, lists and scalars; keys become text. Raises TooDeep."""
+    """A read-only copy of a value made of dicts, lists and scalars; keys become text. Raises TooDeep, OverflowError.
+
+    An integer of more than 64 bits becomes a float, as JavaScript reads it: no encoder of ours takes it as it is.
+    """
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, dict):
@@ -54,6 +57,8 @@ def freeze(value: object, depth: int = MAX_DEPTH) -> object:
         if depth == 0:
             raise TooDeep
         return FrozenList(freeze(item, depth - 1) for item in value)
+    if isinstance(value, int) and value.bit_length() > 64:
+        return float(value)
     return value
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -17,12 +18,14 @@ from autostack.core.model import Finding
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
+    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 MAX_FILES: Final = 10_000
 MAX_ENTRIES: Final = 200_000  # looked at, kept or not
 IGNORE_FILES: Final = (".gitignore", ".autostackignore")
 MAX_IGNORE_BYTES: Final = 256 * 1024
 MAX_IGNORE_LINE: Final = 1000
+MAX_IGNORE_RULES: Final = 10_000  # in all ignore files together
 
 # Folders that only tools write, by name. Names that people also use for source (bin, lib, packages, static, public,
 # out, env, vendor) are not among them: those are left out only when ignored, or by what is in them (below).
@@ -176,6 +179,7 @@ class _Walker:
         self.max_files = max_files
         self.found = Walk()
         self._looked_at = 0
+        self._rules_left = MAX_IGNORE_RULES
         self._tracked: tuple[frozenset[str], frozenset[str]] | None = None
 
     def run(self) -> Walk:
@@ -276,9 +280,13 @@ class _Walker:
         specs = level.specs
         for name in IGNORE_FILES:
             if name in names:
-                text = self._small_file(prefix + name)
-                if text:
-                    specs = (*specs, (len(prefix), ignore_spec(text)))
+                lines = (line.rstrip("\r") for line in self._small_file(prefix + name).split("\n"))
+                rules = [line for line in lines if line and line[0] != "#"]
+                self._rules_left -= len(rules)
+                if self._rules_left < 0:
+                    self._note("too-many-rules", "low", prefix + name, f"over {MAX_IGNORE_RULES:,} rules: not read")
+                    continue
+                specs += tuple((len(prefix), spec) for spec in ignore_specs(rules))
         return specs
 
     def _small_file(self, path: str) -> str:
@@ -317,22 +325,37 @@ class _Walker:
         self.found.incomplete = True
 
 
-def ignore_spec(text: str) -> GitIgnoreSpec:
-    """The rules of a `.gitignore`. Lines that no rule can be made of are left out, as git does."""
-    from pathspec import GitIgnoreSpec
+def ignore_specs(rules: Sequence[str]) -> list[GitIgnoreSpec]:
+    """The lines of a `.gitignore`, in one spec or more: the last that has a word on a path decides.
+
+    Lines that no rule can be made of are left out, as git does.
+    """
+    import warnings
+
     from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
     patterns = []
-    for line in text.split("\n"):
-        line = line.rstrip("\r")
-        if not line or line[0] == "#" or len(line) > MAX_IGNORE_LINE:
-            continue
-        try:
-            patterns.append(GitIgnoreSpecPattern(line))
-        except (ValueError, re.error):
-            continue
-    # re2 by name: without it a line such as *a*a*a*a*a*b takes for ever, so its absence must fail loudly.
-    return GitIgnoreSpec(patterns, backend="re2")
+    with warnings.catch_warnings():  # `[[:alpha:]` makes Python's own compiler warn on stderr
+        warnings.simplefilter("ignore")
+        for rule in rules:
+            if len(rule) <= MAX_IGNORE_LINE:
+                try:
+                    patterns.append(GitIgnoreSpecPattern(rule))
+                except (ValueError, re.error):
+                    continue
+    return _compiled(patterns) if patterns else []
+
+
+def _compiled(patterns: list[GitIgnoreSpecPattern]) -> list[GitIgnoreSpec]:
+    import re2
+    from pathspec import GitIgnoreSpec
+
+    try:
+        # re2 by name: without it a line such as *a*a*a*a*a*b takes for ever, so its absence must fail loudly.
+        return [GitIgnoreSpec(patterns, backend="re2")]
+    except re2.error:  # one that re2 can't compile, or too many for the memory that it allows itself
+        half = len(patterns) // 2
+        return _compiled(patterns[:half]) + _compiled(patterns[half:]) if half else []
 
 
 def _ignored(specs: tuple[tuple[int, GitIgnoreSpec], ...], path: str, is_folder: bool) -> bool:
