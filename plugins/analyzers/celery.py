@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -39,7 +40,7 @@ class Queue:
 # arq-docs.helpmanual.io, taskiq-python.github.io/guide/cli.html, procrastinate.readthedocs.io
 QUEUES: Final = (
     Queue("django-rq", "rq", "python {manage} rqworker default"),
-    Queue("rq", "rq", "rq worker --url ${url}"),
+    Queue("rq", "rq", "rq worker --url ${url}{queues}"),
     Queue("django-q2", "django-q", "python {manage} qcluster"),
     Queue("django-q", "django-q", "python {manage} qcluster"),
     Queue("django-dramatiq", "dramatiq", "python {manage} rundramatiq"),
@@ -81,7 +82,10 @@ def _celery(source: SourceTree, root: str, installed: dict[str, Dependency]) -> 
     if found is None:
         return
     target, start, here = found
+    production = next((one.production for one in projects(source, root) if one.production), None)
     base = f"celery --workdir {start} -A {target}" if start != "." else f"celery -A {target}"
+    if production is not None:
+        base = f"DJANGO_SETTINGS_MODULE={production} {base}"
     yield Claim(root, "processes.celery.kind", "worker", "convention", [here])
     yield Claim(root, "processes.celery.role", "worker:celery", "convention", [here])
     yield Claim(root, "processes.celery.command", f"{base} worker --loglevel=INFO", "convention", [here])
@@ -214,10 +218,22 @@ def _worker(source: SourceTree, root: str, queue: Queue, dependency: Dependency)
         if not any(origin.partition(".")[0] == "rq" for module in users for origin in module.imports.values()):
             return
         words["url"] = "REDIS_URL"
+        words["queues"] = "".join(f" {name}" for name in _rq_queues(users))
     command = queue.command.format(**words)
     yield Claim(root, f"processes.{queue.process}.kind", "worker", "convention", [where])
     yield Claim(root, f"processes.{queue.process}.role", f"worker:{queue.process}", "convention", [where])
     yield Claim(root, f"processes.{queue.process}.command", command, "convention", [where])
+
+
+def _rq_queues(users: list[Module]) -> list[str]:
+    """The queues that the code puts jobs into, where it names them."""
+    named = {
+        name
+        for module in users
+        for call, called in module.calls()
+        if called in ("rq.Queue", "rq.queue.Queue") and call.args and (name := module.text(call.args[0]))
+    }
+    return sorted(name for name in named if re.fullmatch(r"[\w.:-]{1,100}", name))
 
 
 def _holder(source: SourceTree, root: str, queue: Queue) -> tuple[dict[str, str], Evidence] | None:

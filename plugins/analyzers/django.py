@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from autostack.core import Claim, EnvValue, Evidence, Finding, NeedValue, ResourceEnv, hookimpl
+from autostack.plugins.analyzers.manifests.drivers import DRIVERS
 from autostack.plugins.analyzers.manifests.environment import scheme
 from autostack.plugins.analyzers.manifests.python import roots, runtime
 from autostack.plugins.analyzers.manifests.python_apps import health, provided
 from autostack.plugins.analyzers.manifests.python_code import Module, keyword
 from autostack.plugins.analyzers.manifests.python_django import Project, projects, settings_modules
+from autostack.plugins.analyzers.manifests.python_environment import literal
 
 if TYPE_CHECKING:
     from autostack.core import SourceTree
+    from autostack.core.strengths import Strength
 
 PORT: Final = 8000
 
@@ -35,6 +38,7 @@ ENGINES: Final = {
 }  # fmt: skip
 _PARTS: Final = {"NAME": "database", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
 _URL_READERS: Final = ("dj_database_url.config", "dj_database_url.parse", "env.db", "env.db_url", "env.dj_db_url")
+SQL_SERVERS: Final = frozenset(name for name, kind in DRIVERS["python"].items() if kind in ("postgres", "mysql", "mssql"))
 _CACHES: Final = {"redis": "redis", "memcached": "memcached"}
 
 
@@ -46,10 +50,12 @@ def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
         for project in projects(source, root)[:1]:
             found += _web(source, root, project)
             found += _release(source, root, project)
-            for settings in settings_modules(source, project):
-                found += _database(root, project, settings)
+            found += _databases(source, root, project)
+            loaded = settings_modules(source, project)
+            for settings in loaded:
+                found += _media(root, project, settings)
                 found += _stores(root, settings)
-                found += _unsafe(settings)
+            found += _unsafe(loaded)
             found += _static_files(source, root, project)
     return found
 
@@ -87,54 +93,72 @@ def start_command(source: SourceTree, root: str, project: Project) -> str | None
     return f"cd {project.place} && {command}" if moved and "{" not in chosen[2].replace("{module}", "") else command
 
 
-def manage(root: str, project: Project, arguments: str) -> str:
-    """A management command, typed in the root."""
+def manage(project: Project, arguments: str) -> str:
+    """A management command, typed in the root, with the settings of production where manage.py names others."""
     path = "manage.py" if project.place == "." else f"{project.place}/manage.py"
-    del root
-    return f"python {path} {arguments}"
+    settings = f" --settings={project.production}" if project.production else ""
+    return f"python {path} {arguments}{settings}"
 
 
 def _release(source: SourceTree, root: str, project: Project) -> Iterator[Claim]:
     here = [Evidence(project.manage, project.line, "Django's migrations run before a release")]
     yield Claim(root, "processes.release.kind", "release", "convention", here)
-    yield Claim(root, "processes.release.command", manage(root, project, "migrate --noinput"), "convention", here)
+    yield Claim(root, "processes.release.command", manage(project, "migrate --noinput"), "convention", here)
 
 
 def _static_files(source: SourceTree, root: str, project: Project) -> Iterator[Claim]:
     for settings in settings_modules(source, project):
         if "STATIC_ROOT" in settings.names:
             where = [Evidence(settings.path, settings.names["STATIC_ROOT"].lineno, "STATIC_ROOT")]
-            command = manage(root, project, "collectstatic --noinput")
+            command = manage(project, "collectstatic --noinput")
             yield Claim(root, "python.build_command", command, "convention", where)
             return
 
 
 def _media(root: str, project: Project, settings: Module) -> Iterator[Claim]:
     value = settings.names.get("MEDIA_ROOT")
-    if value is None:
-        return
-    texts = [n.value for n in ast.walk(value) if isinstance(n, ast.Constant) and isinstance(n.value, str) and n.value]
-    if texts:
-        path = texts[-1].rstrip("/")
-        path = path if path.startswith("/") or project.place == "." else f"{project.place}/{path}"
+    path = _path(project, literal(settings, value)) if value is not None else None
+    if value is not None and path:
         where = [Evidence(settings.path, value.lineno, "MEDIA_ROOT holds uploads")]
         yield Claim(root, f"volumes.{path}", "uploads", "convention", where)
 
 
-def _database(root: str, project: Project, settings: Module) -> Iterator[Claim]:
-    yield from _media(root, project, settings)
-    value = settings.names.get("DATABASES")
-    if value is None:
-        return
-    for node in ast.walk(value):
-        if isinstance(node, ast.Dict):
-            yield from _configured(root, project, settings, node)
-        elif isinstance(node, ast.Call):
-            yield from _by_url(root, project, settings, node)
+def _path(project: Project, path: str | None) -> str | None:
+    """A path of the settings as seen from the root: relative ones start at the folder of manage.py."""
+    path = (path or "").removeprefix("./").rstrip("/")
+    if not path or ".." in path.split("/") or not path.isprintable():
+        return None
+    return path if path.startswith("/") or project.place == "." else f"{project.place}/{path}"
 
 
-def _configured(root: str, project: Project, settings: Module, node: ast.Dict) -> Iterator[Claim]:
-    """A database that is written out: ENGINE, NAME, HOST …, each perhaps read from a variable."""
+def _databases(source: SourceTree, root: str, project: Project) -> Iterator[Claim]:
+    """The databases of the settings: those that production loads decide, the others are alternatives."""
+    replaceable = bool(SQL_SERVERS.intersection(runtime(source, root)))
+    decided = False
+    for settings in settings_modules(source, project):
+        values = [value for name, value in settings.assigned if name == "DATABASES"]
+        urls = [call for call, name in settings.calls() if _reads_url(name)]
+        for value in values:
+            for node in ast.walk(value):
+                if isinstance(node, ast.Dict):
+                    chosen = len(values) == 1 and not (urls and replaceable)
+                    yield from _configured(root, project, settings, node, decided, chosen)
+        for call in urls:
+            yield from _by_url(root, project, settings, call)
+        decided = decided or bool(values or urls)
+
+
+def _reads_url(called: str) -> bool:
+    return called in _URL_READERS or (called.endswith((".db", ".db_url", ".dj_db_url")) and "env" in called)
+
+
+def _configured(
+    root: str, project: Project, settings: Module, node: ast.Dict, decided: bool, chosen: bool
+) -> Iterator[Claim]:
+    """A database that is written out: ENGINE, NAME, HOST …, each perhaps read from a variable.
+
+    `decided`: settings nearer to production have one. `chosen`: nothing in these settings replaces this one.
+    """
     entries = {settings.text(key): value for key, value in zip(node.keys, node.values, strict=True) if key is not None}
     engine_node = entries.get("ENGINE")
     if engine_node is None:
@@ -150,30 +174,23 @@ def _configured(root: str, project: Project, settings: Module, node: ast.Dict) -
         named = settings.environment(entries.get(key))
         if named is not None and kind != "sqlite":
             variables.append(ResourceEnv(named[0], part))  # type: ignore[arg-type]
-    yield Claim(root, f"needs.{kind}", NeedValue(env=tuple(variables)), "manifest", where)
-    if kind == "sqlite" and (path := _sqlite_file(project, settings, entries.get("NAME"))) is not None:
+    strength: Strength = "declared" if chosen or kind != "sqlite" else "convention"
+    yield Claim(root, f"needs.{kind}", NeedValue(env=tuple(variables)), "guess" if decided else strength, where)
+    if kind == "sqlite" and not decided and (path := _sqlite_file(project, settings, entries.get("NAME"))):
         yield Claim(root, f"volumes.{path}", "database", "convention", where)
 
 
 def _sqlite_file(project: Project, settings: Module, node: ast.expr | None) -> str | None:
-    if node is None:
-        return None
+    """The folder of the file, or the file where it lies beside manage.py."""
     read = settings.environment(node)
-    texts = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str) and n.value]
-    name = read[1] if read and isinstance(read[1], str) else next(iter(reversed(texts)), None)
-    if not isinstance(name, str) or name == ":memory:" or name.isupper():
-        return None
-    path = name.removeprefix("./")
-    folder_of = path.rpartition("/")[0]
-    place = folder_of or path
-    return place if place.startswith("/") or project.place == "." else f"{project.place}/{place}"
+    name = str(read[1]) if read and read[1] else literal(settings, node)
+    path = _path(project, name if name and ":memory:" not in name else None)
+    return (path.rpartition("/")[0] or path) if path else None
 
 
 def _by_url(root: str, project: Project, settings: Module, node: ast.Call) -> Iterator[Claim]:
     """A database that a URL gives: dj_database_url.config(default=…), env.db("DATABASE_URL", default=…)."""
     called = settings.name(node.func)
-    if called not in _URL_READERS and not called.endswith((".db", ".db_url", ".dj_db_url")):
-        return
     variable = "DATABASE_URL"
     if called.startswith("dj_database_url"):
         variable = settings.text(keyword(node, "env")) or variable
@@ -225,27 +242,29 @@ def _variables(settings: Module, value: ast.expr | None, kind: str) -> tuple[Res
     return tuple(dict.fromkeys(found))
 
 
-def _unsafe(settings: Module) -> Iterator[Finding]:
-    """What must not be so in production. Values of secrets are not shown."""
-    stem = settings.path.rpartition("/")[2]
-    if stem in ("local.py", "dev.py", "development.py", "test.py", "testing.py", "tests.py", "settings_local.py"):
-        return
-    debug = settings.names.get("DEBUG")
+def _unsafe(loaded: list[Module]) -> Iterator[Finding]:
+    """What must not be so in production, by the settings nearest to it. Values of secrets are not shown."""
+    path, debug = _setting(loaded, "DEBUG")
     if isinstance(debug, ast.Constant) and debug.value is True:
         yield Finding(
-            "debug-enabled", "high", settings.path, debug.lineno, "DEBUG = True is written into the settings",
+            "debug-enabled", "high", path, debug.lineno, "DEBUG = True is written into the settings",
             'read it from the environment: DEBUG = os.environ.get("DEBUG") == "1"',
         )  # fmt: skip
-    secret = settings.names.get("SECRET_KEY")
+    path, secret = _setting(loaded, "SECRET_KEY")
     if isinstance(secret, ast.Constant) and isinstance(secret.value, str) and secret.value:
         yield Finding(
-            "hard-coded-secret", "high", settings.path, secret.lineno, "SECRET_KEY is written into the settings",
+            "hard-coded-secret", "high", path, secret.lineno, "SECRET_KEY is written into the settings",
             'read it from the environment: SECRET_KEY = os.environ["SECRET_KEY"]; and use a new one',
         )  # fmt: skip
-    hosts = settings.names.get("ALLOWED_HOSTS")
+    path, hosts = _setting(loaded, "ALLOWED_HOSTS")
     if isinstance(hosts, (ast.List, ast.Tuple)) and not hosts.elts:
         yield Finding(
-            "allowed-hosts-empty", "medium", settings.path, hosts.lineno,
+            "allowed-hosts-empty", "medium", path, hosts.lineno,
             "ALLOWED_HOSTS is empty: with DEBUG off, Django refuses every request",
             'read it from the environment: ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "").split(",")',
         )  # fmt: skip
+
+
+def _setting(loaded: list[Module], name: str) -> tuple[str, ast.expr | None]:
+    """(file, value) of a setting where production finds it."""
+    return next(((one.path, one.names[name]) for one in loaded if name in one.names), ("", None))

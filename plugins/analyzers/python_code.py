@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from autostack.core import Claim, Evidence, NeedValue, ResourceEnv, hookimpl
+from autostack.plugins.analyzers.manifests.drivers import DRIVERS
 from autostack.plugins.analyzers.manifests.environment import part, scheme, setting
 from autostack.plugins.analyzers.manifests.python import roots, runtime
 from autostack.plugins.analyzers.manifests.python_code import Module, argument, keyword, modules
@@ -17,11 +18,7 @@ if TYPE_CHECKING:
     from autostack.core import SourceTree
     from autostack.core.strengths import Strength
 
-SQL_DRIVERS: Final = frozenset(
-    ("psycopg", "psycopg2", "psycopg2-binary", "psycopg-binary", "asyncpg", "pg8000", "mysqlclient", "pymysql",
-     "aiomysql",
-     "asyncmy", "mysql-connector-python")
-)  # fmt: skip
+SQL_SERVERS: Final = frozenset(name for name, kind in DRIVERS["python"].items() if kind in ("postgres", "mysql", "mssql"))
 _FILE = re.compile(r"[^\s?*<>|\"']{1,200}\.(?:db|sqlite|sqlite3|db3)")
 _FILE_VARIABLE = re.compile(r"(?:^|_)(?:DATABASE|DB|SQLITE|SQLITE_DB)(?:_(?:PATH|FILE|FILENAME|LOCATION|NAME))?$")
 # A variable or constant that names a folder of data -> purpose.
@@ -93,7 +90,7 @@ def _sqlite(
 
     Where the address is a mere default and a driver of a server is installed, the server is what production uses.
     """
-    replaceable = bool(env) and bool(SQL_DRIVERS.intersection(runtime(source, root)))
+    replaceable = bool(env) and bool(SQL_SERVERS.intersection(runtime(source, root)))
     strength: Strength = "convention" if replaceable or not env else "manifest"
     yield Claim(root, "needs.sqlite", NeedValue(env=env), strength, where)
     path = _path(address)

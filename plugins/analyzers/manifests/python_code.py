@@ -96,6 +96,8 @@ class Module:
         called = self.name(node.func)
         if called in ("int", "str", "bool", "float") and node.args:
             return self.environment(node.args[0])
+        if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Call):
+            return self.environment(node.func.value)  # os.environ.get("X").strip()
         if called in _GETTERS and node.args and (name := self.text(node.args[0])):
             given = node.args[1] if len(node.args) > 1 else keyword(node, "default")
             return name, self.constant(given)

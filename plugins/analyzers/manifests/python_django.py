@@ -33,6 +33,7 @@ class Project:
     wsgi: str | None  # dotted module with `application`
     asgi: str | None
     package: str
+    production: str | None = None  # settings for production, where manage.py names those of development
 
 
 def projects(source: SourceTree, root: str) -> list[Project]:
@@ -70,7 +71,17 @@ def _project(source: SourceTree, root: str, path: str, raw: bytes) -> Project:
     package = (settings or "").partition(".")[0]
     if loaded[0] or loaded[1]:
         package = (loaded[0] or loaded[1] or "").rpartition(".")[0] or package
-    return Project(path, line, start, settings, files, loaded[0], loaded[1], package)
+    production = _production(source, place, settings)
+    return Project(path, line, start, settings, files, loaded[0], loaded[1], package, production)
+
+
+def _production(source: SourceTree, place: str, settings: str | None) -> str | None:
+    """The settings for production beside those of development that manage.py names."""
+    parent, _, name = (settings or "").rpartition(".")
+    if name not in ("local", "dev", "development", "settings_dev", "dev_settings"):
+        return None
+    candidates = (f"{parent}.{name}" for name in PRODUCTION[:4])
+    return next((one for one in candidates if join(place, one.replace(".", "/")) + ".py" in source), None)
 
 
 def _settings_files(source: SourceTree, place: str, settings: str | None) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from autostack.core.source import SourceTree
 
 _NEEDLES: Final = (b"environ", b"getenv", b"BaseSettings", b"decouple", b"envvar", b"Env(", b"starlette.config",
-            b"dj_database_url")  # fmt: skip
+            b"dj_database_url", b"import env")  # fmt: skip
 _GETTERS: Final = frozenset({"os.environ.get", "os.getenv", "environ.get", "getenv", "os.environ.pop"})
 _MAPPINGS: Final = frozenset({"os.environ", "environ"})
 _ENV_TYPES: Final = (
@@ -103,7 +103,7 @@ def _readers(module: Module) -> dict[str, dict[str, str | None]]:
         if origin in ("decouple.config", "environs.env", "decouple.Config"):
             found[origin] = {}
             found[local] = {}
-        elif origin.endswith((".env", ".config")) and origin.startswith(".") and local in ("env", "config"):
+        elif local == "env" and origin.endswith(".env"):
             found[origin] = {}  # `from .base import env`
     for name, value in module.assigned:
         if not isinstance(value, ast.Call):
@@ -222,16 +222,33 @@ def _field(module: Module, value: ast.expr | None) -> tuple[str | None, str | No
 
 def literal(module: Module, node: ast.expr | None) -> str | None:
     """An expression as the text that the variable would hold: a constant, a path or URL made of constants."""
+    return _literal(module, node, 0)
+
+
+def _literal(module: Module, node: ast.expr | None, depth: int) -> str | None:
     value = module.constant(node)
     if isinstance(value, bool):
         return str(value)
     if isinstance(value, (str, int, float)):
         return str(value)
-    if isinstance(node, ast.Call) and module.name(node.func).rpartition(".")[2] in ("str", "Path", "PurePath"):
-        return literal(module, node.args[0]) if len(node.args) == 1 else None
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):  # BASE_DIR / "data" / "x.db"
-        right, left = literal(module, node.right), literal(module, node.left)
-        return None if right is None else f"{left}/{right}" if left else right
+    if depth > 8 or node is None:
+        return None
+    if isinstance(node, ast.Name):
+        named = module.names.get(node.id)
+        return None if named is node else _literal(module, named, depth + 1)
+    if isinstance(node, ast.Call):
+        called = module.name(node.func).rpartition(".")[2]
+        if called in ("str", "Path", "PurePath", "abspath", "realpath") and len(node.args) == 1:
+            return _literal(module, node.args[0], depth + 1)
+        if called in ("join", "joinpath"):  # os.path.join(BASE_DIR, "data", "x.db"): the base is the root
+            parts = [_literal(module, one, depth + 1) for one in node.args]
+            return "/".join(part for part in parts if part) if parts and parts[-1] else None
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Div, ast.Add)):  # BASE_DIR / "data", "sqlite:///" + path
+        right, left = _literal(module, node.right, depth + 1), _literal(module, node.left, depth + 1)
+        between = "/" if isinstance(node.op, ast.Div) else ""
+        if isinstance(node.op, ast.Add) and left is None:
+            return None
+        return None if right is None else f"{left}{between}{right}" if left else right
     if isinstance(node, ast.JoinedStr):
         head = node.values[0] if node.values else None
         tail = node.values[-1] if node.values else None
