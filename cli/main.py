@@ -135,3 +135,7 @@ def run(args: list[str] | None = None) -> int:
 def _say(message: str, code: int) -> int:
     click.echo(f"{click.style('Error:', fg='red', bold=True)} {message}", err=True)
     return code
+
+
+if __name__ == "__main__":
+    main()
