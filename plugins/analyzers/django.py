@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from autostack.core import Claim, EnvValue, Evidence, Finding, NeedValue, ResourceEnv, hookimpl
+from autostack.core.vocabulary import RESOURCE_FAMILIES
 from autostack.plugins.analyzers.manifests.drivers import DRIVERS
 from autostack.plugins.analyzers.manifests.environment import scheme
 from autostack.plugins.analyzers.manifests.python import roots, runtime
@@ -38,7 +39,9 @@ ENGINES: Final = {
 }  # fmt: skip
 _PARTS: Final = {"NAME": "database", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
 _URL_READERS: Final = ("dj_database_url.config", "dj_database_url.parse", "env.db", "env.db_url", "env.dj_db_url")
-SQL_SERVERS: Final = frozenset(name for name, kind in DRIVERS["python"].items() if kind in ("postgres", "mysql", "mssql"))
+SQL_SERVERS: Final = frozenset(
+    name for name, kind in DRIVERS["python"].items() if RESOURCE_FAMILIES[kind] == "sql" and kind != "sqlite"
+)
 _CACHES: Final = {"redis": "redis", "memcached": "memcached"}
 
 

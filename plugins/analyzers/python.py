@@ -26,6 +26,7 @@ from autostack.plugins.analyzers.manifests.python_apps import (
     web_claims,
 )
 from autostack.plugins.analyzers.manifests.python_django import projects
+from autostack.plugins.analyzers.manifests.python_imports import imported
 from autostack.plugins.analyzers.manifests.python_programs import Program, runner, script
 from autostack.plugins.analyzers.manifests.python_project import (
     install_command,
@@ -73,30 +74,52 @@ def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
 def service_detected(service: Service, source: SourceTree) -> list[Claim | Finding]:
     """Claim how the service's dependencies are installed, with the server program that its commands call."""
     toolchain = next((one for one in service.toolchains if one.name == "python"), None)
-    root = service.root
     if toolchain is None and service.language != "python":
         return []
+    root = service.root
     place = root if has_manifest(source, root) or toolchain is None else toolchain.root
-    chosen = (toolchain.package_manager if toolchain else None) or manager(source, place)
-    installed = install_command(source, place, chosen) if chosen else None
-    server = _missing_server(service, source, place)
-    if server is None:
-        command, where = installed or (None, None)
-    else:
-        where = installed[1] if installed else Evidence(root, None, "the start command's program")
-        command = with_server(installed[0], chosen or "pip", server) if installed else f"pip install {server}"
+    if not has_manifest(source, place):
+        return _by_imports(service, source)
+    chosen = (toolchain.package_manager if toolchain else None) or manager(source, place) or "pip"
+    installed = install_command(source, place, chosen)
+    server = _missing_server(service, set(), source, place)
+    if installed is None:
+        return []
+    command, where = installed
     found: list[Claim | Finding] = []
-    if command and where:
-        found.append(Claim(root, "python.install_command", command, "convention", [where]))
-    if server:
-        found.append(
-            Finding(
-                "missing-production-server", "medium", where.path if where else None, None,
-                f"{server} serves this application, but the dependencies don't name it; it is installed besides them",
-                f"add {server} to the dependencies",
-            )
-        )  # fmt: skip
+    if server is not None:
+        command = with_server(command, chosen, server)
+        found.append(_server_finding(server, where.path))
+    found.append(Claim(root, "python.install_command", command, "convention", [where]))
     return found
+
+
+def _by_imports(service: Service, source: SourceTree) -> list[Claim | Finding]:
+    """Nothing names the dependencies: what the code imports is the best that is known."""
+    names = imported(source, service.root)
+    server = _missing_server(service, set(names), source, service.root)
+    wanted = sorted({*names, *([server] if server else [])})
+    if not wanted:
+        return []
+    where = next(iter(names.values()), Evidence(service.root, None, "the start command's program"))
+    install = "pip install " + " ".join(f"'{name}'" if "[" in name else name for name in wanted)
+    return [
+        Claim(service.root, "python.package_manager", "pip", "guess", [where]),
+        Claim(service.root, "python.install_command", install, "guess", [where]),
+        Finding(
+            "missing-manifest", "medium", where.path, where.line,
+            "no file names the dependencies; these are guessed from what the code imports: " + ", ".join(wanted),
+            "list them in a requirements.txt",
+        ),
+    ]  # fmt: skip
+
+
+def _server_finding(server: str, path: str) -> Finding:
+    return Finding(
+        "missing-production-server", "medium", path, None,
+        f"{server} serves this application, but the dependencies don't name it; it is installed besides them",
+        f"add {server} to the dependencies",
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------- toolchain
@@ -206,13 +229,11 @@ def _migrations(source: SourceTree, root: str) -> Iterator[Claim]:
 # ---------------------------------------------------------------------------------------------- servers
 
 
-def _missing_server(service: Service, source: SourceTree, root: str) -> str | None:
+def _missing_server(service: Service, names: set[str], source: SourceTree, root: str) -> str | None:
     """The server program that a process calls and that no dependency brings, or None."""
-    if not runtime(source, root) and has_manifest(source, root):
-        return None
     for process in service.processes:
         program = _program_of(process.command or "")
-        if program in _SERVERS and not provided(program, source, root):
+        if program in _SERVERS and program not in names and not provided(program, source, root):
             return program
     return None
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from autostack.core import Claim, Evidence, NeedValue, ResourceEnv, hookimpl
+from autostack.core.vocabulary import RESOURCE_FAMILIES
 from autostack.plugins.analyzers.manifests.drivers import DRIVERS
 from autostack.plugins.analyzers.manifests.environment import part, scheme, setting
 from autostack.plugins.analyzers.manifests.python import roots, runtime
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from autostack.core import SourceTree
     from autostack.core.strengths import Strength
 
-SQL_SERVERS: Final = frozenset(name for name, kind in DRIVERS["python"].items() if kind in ("postgres", "mysql", "mssql"))
+SQL_SERVERS: Final = frozenset(
+    name for name, kind in DRIVERS["python"].items() if RESOURCE_FAMILIES[kind] == "sql" and kind != "sqlite"
+)
 _FILE = re.compile(r"[^\s?*<>|\"']{1,200}\.(?:db|sqlite|sqlite3|db3)")
 _FILE_VARIABLE = re.compile(r"(?:^|_)(?:DATABASE|DB|SQLITE|SQLITE_DB)(?:_(?:PATH|FILE|FILENAME|LOCATION|NAME))?$")
 # A variable or constant that names a folder of data -> purpose.

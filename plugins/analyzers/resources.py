@@ -12,9 +12,11 @@ from autostack.plugins.analyzers.manifests import node, python
 from autostack.plugins.analyzers.manifests.drivers import DRIVERS, EXTRAS, OPTIONAL, bound
 from autostack.plugins.analyzers.manifests.environment import scheme
 from autostack.plugins.analyzers.manifests.python_environment import reads
+from autostack.plugins.analyzers.manifests.python_imports import imported
 
 if TYPE_CHECKING:
     from autostack.core import Service, SourceTree
+    from autostack.core.strengths import Strength
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,16 @@ def service_detected(service: Service, source: SourceTree) -> list[Claim]:
         found += drivers(source, place)
         if found:
             break
+    strength: Strength = "manifest"
+    if not found and service.language == "python" and not python.has_manifest(source, service.root):
+        found, strength = _imports(source, service.root), "guess"
     names = [one.name for one in service.env]
     fallback = _falls_back_to_sqlite(service, source)
     claims = []
     for driver in found:
         replaceable = fallback and RESOURCE_FAMILIES.get(driver.kind) == "sql" and driver.kind != "sqlite"
         value = NeedValue(required=driver.required and not replaceable, env=bound(driver.kind, names))
-        claims.append(Claim(service.root, f"needs.{driver.kind}", value, "manifest", [driver.evidence]))
+        claims.append(Claim(service.root, f"needs.{driver.kind}", value, strength, [driver.evidence]))
     return claims
 
 
@@ -57,6 +62,13 @@ def _python(source: SourceTree, root: str) -> Iterator[Driver]:
         kinds += [EXTRAS.get(name, {}).get(extra) for extra in found.extras]
         for kind in dict.fromkeys(kind for kind in kinds if kind):
             yield Driver(kind, name, name not in OPTIONAL, Evidence(found.path, found.line, f"depends on {name}"))
+
+
+def _imports(source: SourceTree, root: str) -> list[Driver]:
+    """The drivers among what the code imports, where no manifest names dependencies."""
+    known = [(name.partition("[")[0], where) for name, where in imported(source, root).items()]
+    table = DRIVERS["python"]
+    return [Driver(table[name], name, name not in OPTIONAL, where) for name, where in known if name in table]
 
 
 def _node(source: SourceTree, root: str) -> Iterator[Driver]:

@@ -243,7 +243,7 @@ def _literal(module: Module, node: ast.expr | None, depth: int) -> str | None:
         if called in ("join", "joinpath"):  # os.path.join(BASE_DIR, "data", "x.db"): the base is the root
             parts = [_literal(module, one, depth + 1) for one in node.args]
             return "/".join(part for part in parts if part) if parts and parts[-1] else None
-    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Div, ast.Add)):  # BASE_DIR / "data", "sqlite:///" + path
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Div, ast.Add)):  # BASE_DIR / "data", "sqlite:///" + x
         right, left = _literal(module, node.right, depth + 1), _literal(module, node.left, depth + 1)
         between = "/" if isinstance(node.op, ast.Div) else ""
         if isinstance(node.op, ast.Add) and left is None:

@@ -101,7 +101,16 @@ def script(source: SourceTree, root: str) -> Program | None:
             candidates.append(((inner.count("/"), 0, _index(_PROGRAM_NAMES, stem), path), parsed))
     for _, parsed in sorted(candidates, key=lambda pair: pair[0]):
         return _program(source, root, parsed)
+    if (only := _only_file(source, root)) is not None:
+        return _program(source, root, only)
     return _installed(source, root)
+
+
+def _only_file(source: SourceTree, root: str) -> Module | None:
+    """The one file that a root's code consists of, if running it has an effect."""
+    paths = files(source, root)
+    only = module(source, paths[0]) if len(paths) == 1 and "/" not in inside(root, paths[0]) else None
+    return only if only is not None and _does_something(only) else None
 
 
 def _program(source: SourceTree, root: str, parsed: Module) -> Program:

@@ -171,6 +171,28 @@ def test_production_s_settings_decide_where_settings_are_a_package(analyzed):
     assert analysis.services[0].start_command == "gunicorn --bind 0.0.0.0:$PORT mysite.wsgi:application"
 
 
+def test_commands_use_production_s_settings_where_manage_py_names_those_of_development(analyzed):
+    files = {
+        "manage.py": MANAGE.replace("mysite.settings", "config.settings.local"),
+        "config/settings/__init__.py": "",
+        "config/settings/local.py": "from .base import *\nDEBUG = True\n",
+        "config/settings/base.py": "import environ\nenv = environ.Env()\nSTATIC_ROOT = 's'\n",
+        "config/settings/production.py": "from .base import env\nSECRET_KEY = env('DJANGO_SECRET_KEY')\n",
+        "config/__init__.py": "",
+        "config/celery_app.py": "from celery import Celery\napp = Celery('x')\n",
+        "config/wsgi.py": WSGI,
+        "requirements/production.txt": "django\ncelery\ngunicorn\n",
+    }
+    service = analyzed(files).services[0]
+    assert service.release_command == "python manage.py migrate --noinput --settings=config.settings.production"
+    worker = next(one for one in service.processes if one.kind == "worker")
+    assert worker.command == (
+        "DJANGO_SETTINGS_MODULE=config.settings.production celery -A config.celery_app worker --loglevel=INFO"
+    )
+    assert worker.role == "worker:celery"
+    assert [one.name for one in service.env] == ["DJANGO_SECRET_KEY"]
+
+
 def test_uploads_and_the_sqlite_file_must_last(analyzed):
     analysis = analyzed(project(extra='MEDIA_ROOT = BASE_DIR / "media"\nMEDIA_URL = "/media/"\n'))
     assert {one.path: one.purpose for one in analysis.services[0].volumes} == {

@@ -214,6 +214,25 @@ def test_a_backend_beside_a_frontend_is_found_in_its_folder(analyzed):
     assert [one.root for one in analysis.services] == ["backend"]
 
 
+def test_without_a_manifest_the_imports_say_what_to_install(analyzed):
+    code = """
+        import os
+        import yaml, psycopg2
+        from fastapi import FastAPI
+        from helper import thing
+        app = FastAPI()
+    """
+    analysis = analyzed({"main.py": code, "helper.py": "thing = 1\n"})
+    assert analysis.services[0].install_command == "pip install fastapi psycopg2-binary pyyaml uvicorn"
+    assert [one.kind for one in analysis.resources] == ["postgres"]
+    assert [one.rule for one in analysis.findings] == ["missing-manifest"]
+
+
+def test_the_only_file_of_a_project_is_its_program(analyzed):
+    service = analyzed({"report.py": "import pandas\nprint(pandas)\n", "requirements.txt": "pandas\n"}).services[0]
+    assert service.start_command == "python report.py"
+
+
 def test_tool_settings_alone_make_no_project(analyzed):
     analysis = analyzed({"pyproject.toml": "[tool.ruff]\nline-length = 100\n", "readme.md": ""})
     assert (analysis.services, analysis.libraries) == ([], [])
