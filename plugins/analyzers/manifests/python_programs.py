@@ -46,6 +46,10 @@ _PROGRAM_NAMES: Final = ("main", "app", "server", "bot", "run", "start", "worker
 # What a script imports says what it is for.
 _LISTENS: Final = ("http.server", "socketserver", "wsgiref", "websockets", "aiohttp.web", "cheroot", "xmlrpc.server")
 _RPC: Final = ("grpc",)
+_WAITS: Final = frozenset(
+    ["run", "run_forever", "run_polling", "start_polling", "infinity_polling", "polling", "serve_forever", "start"]
+    + ["start_consuming", "consume", "run_until_disconnected", "idle", "loop_forever", "subscribe", "run_until_complete"]
+)
 _COMMANDS: Final = ("argparse", "click", "typer", "fire", "docopt", "optparse")
 
 
@@ -133,7 +137,17 @@ def _program(source: SourceTree, root: str, parsed: Module) -> Program:
         number, variable, at = opened_http or (None, None, where)
         return Program(command, "web", at, number, variable)
     is_command = any(name.partition(".")[0] in _COMMANDS for name in imported)
-    return Program(command, "cli" if is_command else "worker", where)
+    return Program(command, "worker" if not is_command and _stays(parsed) else "cli", where)
+
+
+def _stays(parsed: Module) -> bool:
+    """Whether a program goes on until it is stopped: an endless loop, or a call that waits for work."""
+    for node in parsed.nodes:
+        if isinstance(node, ast.While) and isinstance(node.test, ast.Constant) and node.test.value:
+            return True
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _WAITS:
+            return True
+    return False
 
 
 def grpc_port(source: SourceTree, root: str) -> tuple[int | None, Evidence] | None:

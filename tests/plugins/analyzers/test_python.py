@@ -126,6 +126,12 @@ def test_a_script_that_listens_is_a_web_service(analyzed):
     )  # fmt: skip
 
 
+def test_a_script_that_ends_is_a_command_and_one_that_waits_is_a_worker(analyzed):
+    assert analyzed({"main.py": "import csv\nprint(csv)\n", "requirements.txt": ""}).services[0].kind == "cli"
+    loop = "import time\nwhile True:\n    time.sleep(1)\n"
+    assert analyzed({"main.py": loop, "requirements.txt": ""}).services[0].kind == "worker"
+
+
 def test_a_script_with_arguments_is_a_command(analyzed):
     service = analyzed({"main.py": "import argparse\n" + SCRIPT, "requirements.txt": ""}).services[0]
     assert service.kind == "cli"
