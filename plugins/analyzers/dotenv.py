@@ -19,8 +19,8 @@ _REAL = re.compile(r"\.env(?:\.(?:local|prod|production|dev|development|staging|
 _ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]{0,127})\s*=\s*(.*)")
 # What stands in a sample for a value that everybody has to fill in.
 _PLACEHOLDER = re.compile(
-    r"(?i)(?:your|my)[-_ ]?\w.*|<.*>|\{\{?.*\}\}?|\[.*\]|x{3,}.*|\.{3,}|\*{3,}|change[-_ ]?(?:me|this|it).*|replace.*"
-    r"|(?:to[-_ ]?do|tbd).*|insert.*|fill.*|placeholder.*|secret|password|none|null|undefined|example"
+    r"(?i)your[-_ ]?\w.*|my[-_]\w.*|<.*>|\{\{?.*\}\}?|\[.*\]|x{3,}.*|\.{3,}|\*{3,}|change[-_ ]?(?:me|this|it).*"
+    r"|replace.*|(?:to[-_ ]?do|tbd).*|insert.*|fill.*|placeholder.*|secret|password|none|null|undefined|example"
 )
 MAX_LINES = 2_000
 _WORD = re.compile(rb"[A-Z][A-Z0-9_]{2,127}")

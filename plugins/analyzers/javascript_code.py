@@ -24,6 +24,9 @@ OPTIONAL = (
     "BUGSNAG_",
 )
 
+# What Vite itself puts into `import.meta.env`. https://vite.dev/guide/env-and-mode#built-in-constants
+BUILT_IN = ("MODE", "BASE_URL", "PROD", "DEV", "SSR")
+
 # https://www.prisma.io/docs/orm/reference/prisma-schema-reference#datasource
 PRISMA_PROVIDERS = {
     "postgresql": "postgres", "postgres": "postgres", "cockroachdb": "postgres", "mysql": "mysql", "sqlite": "sqlite",
@@ -52,7 +55,7 @@ def _read(root: str, read: Read) -> Iterator[Claim]:
     optional = read.name.startswith(OPTIONAL) or read.public or environment.is_public(read.name)
     required = read.needed or (read.default is None and important and not optional)
     setting = environment.setting(read.name, read.default, required)
-    if setting is None:
+    if setting is None or (read.public and read.name in BUILT_IN):
         return
     evidence = [Evidence(read.path, read.line, f"reads {read.name}")]
     yield Claim(root, f"env.{read.name}", setting, "manifest", evidence)

@@ -18,13 +18,13 @@ from __future__ import annotations
 import difflib
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autostack.core import Claim, Evidence, Finding, Service, SourceTree, claims, hookimpl
 from autostack.core.claims import BadClaim, EnvValue, Field, NeedValue, VersionValue
 from autostack.core.model import Build, Port
 from autostack.core.source import folder
-from autostack.plugins.analyzers.manifests import releases
+from autostack.plugins.analyzers.manifests import environment, releases
 from autostack.plugins.analyzers.manifests.node import node_version
 from autostack.plugins.analyzers.manifests.shape import mapping, sequence, text, words
 
@@ -174,6 +174,8 @@ def _claim(source: SourceTree, path: str, setting: Setting) -> Claim | Finding:
     evidence = [Evidence(path, line, "set by the author")]
     try:
         value = _value(row, setting)
+        if isinstance(value, EnvValue) and environment.is_secret(setting.field.removeprefix("env.")):
+            value = replace(value, secret=True, default=None)
         claim = Claim(setting.root, setting.field, value, "override", evidence)
         claims.value(claim)
     except (BadClaim, ValueError) as error:

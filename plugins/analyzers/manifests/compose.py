@@ -296,7 +296,10 @@ def _command(given: object) -> str | None:
     return found[: command.MAX_COMMAND] or None
 
 
-_PORT = re.compile(r"(?:(?P<host>[^/]*):)?(?P<port>\d{1,5})(?:-(?P<last>\d{1,5}))?(?:/(?P<protocol>tcp|udp))?")
+_PORT = re.compile(
+    r"(?:(?P<host>\[[0-9a-fA-F:]{2,45}\]|[0-9.]{7,15}|localhost|\$\{?\w{1,60}\}?):)?(?:[^:/]{0,80}:)?"
+    r"(?P<port>\d{1,5})(?:-(?P<last>\d{1,5}))?(?:/(?P<protocol>tcp|udp))?"
+)
 
 
 def _published(item: object) -> list[Published]:

@@ -48,8 +48,7 @@ SYSTEM_NAMES = frozenset((
     "BUNDLE_PATH", "BUNDLE_WITHOUT", "BUNDLE_DEPLOYMENT", "GEM_HOME", "NEXT_TELEMETRY_DISABLED",
     "CHOKIDAR_USEPOLLING", "WATCHPACK_POLLING", "WDS_SOCKET_PORT", "TZ", "UID", "GID", "PUID", "PGID",
     "DOCKER_BUILDKIT", "COMPOSE_PROJECT_NAME", "COMPOSE_FILE", "COREPACK_ENABLE_DOWNLOAD_PROMPT",
-    "npm_package_version", "npm_lifecycle_event", "VITEST", "JEST_WORKER_ID", "NODE_OPTIONS", "MODE", "DEV", "PROD",
-    "SSR", "BASE_URL_VITE",
+    "npm_package_version", "npm_lifecycle_event", "VITEST", "JEST_WORKER_ID", "NODE_OPTIONS",
 ))  # fmt: skip
 
 # scheme of an address -> kind of resource

@@ -9,7 +9,7 @@ import posixpath
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from autostack.core.source import SourceTree, folder
@@ -61,12 +61,16 @@ class Read:
 
 @dataclass(frozen=True)
 class Listen:
-    """A port that the code listens on: the number when nothing is set, the variable that moves it, or both."""
+    """A port that the code listens on: the number when nothing is set, the variable that moves it, or both.
+
+    named  the last name of an expression whose value stands in another file: `port` of `config.port`
+    """
 
     port: int | None
     env: str | None
     path: str
     line: int
+    named: str | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,20 @@ def _scan(source: SourceTree, root: str) -> Code:
         tree = _parse(raw, GRAMMARS[posixpath.splitext(path)[1]])
         if tree is not None:
             _File(path, raw, tree).collect(found, root)
+    found.listens = [listen for one in found.listens if (listen := _known(one, found.reads))]
     return found
+
+
+def _known(listen: Listen, reads: list[Read]) -> Listen | None:
+    """A port whose name is a variable's, wherever that is read: `config.port` is PORT, `env.API_PORT` API_PORT."""
+    if listen.named is None:
+        return listen
+    written = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", listen.named).upper()
+    for name in (written, "PORT"):
+        same = sorted((read for read in reads if read.name == name), key=lambda read: _number(read.default) is None)
+        if same and "PORT" in written:
+            return replace(listen, port=_number(same[0].default), env=name, named=None)
+    return None
 
 
 def _is_minified(raw: bytes) -> bool:
@@ -223,7 +240,8 @@ class _File:
         grammar = GRAMMARS[posixpath.splitext(path)[1]]
         query = Query(_LANGUAGES[grammar], _QUERY)
         cursor = QueryCursor(query, match_limit=MAX_MATCHES)
-        return cursor.captures(root)
+        found = cursor.captures(root)
+        return {name: sorted(nodes, key=lambda node: (node.start_byte, node.end_byte)) for name, nodes in found.items()}
 
     def _reads_whole(self) -> bool:
         """Whether the environment is handed to a validator as a whole (zod, envalid, t3-env)."""
@@ -387,6 +405,8 @@ class _File:
             port, env = self._port(value)
             if port or env:
                 yield Listen(port, env, self.path, self.line(node))
+            elif named := self._last_name(value):
+                yield Listen(None, None, self.path, self.line(node), named)
 
     def _option(self, node: Node, name: str) -> Node | None:
         """The value of a key of an object, or of an object that is one of its values."""
@@ -407,6 +427,7 @@ class _File:
     def _port(self, node: Node | None) -> tuple[int | None, str | None]:
         """The number and the variable that an expression such as `Number(process.env.PORT) || 3000` comes down to."""
         for _ in range(5):
+            node = self._bare(node)
             if node is not None and node.type in ("identifier", "shorthand_property_identifier"):
                 node = self.constants.get(self.text(node))
         if node is None or node.end_byte - node.start_byte > 400:
@@ -415,15 +436,38 @@ class _File:
         if port:
             return port, None
         inside = [m for m in self.members if node.start_byte <= m.start_byte and m.end_byte <= node.end_byte]
-        for member in inside:
-            name = self._env_name(member)
-            if name:
-                return _number(self._default(member)), name
+        read = [(_number(self._default(member)), name) for member in inside if (name := self._env_name(member))]
+        if read:
+            return next((one for one in read if one[0]), read[0])
         asked = [c for c in self.calls if node.start_byte <= c.start_byte and c.end_byte <= node.end_byte]
         for call in asked:
-            for read in self._asked(call):
-                return _number(read.default), read.name
+            for named in self._asked(call):
+                return _number(named.default), named.name
         return None, None
+
+    def _bare(self, node: Node | None) -> Node | None:
+        """An expression without what only converts it: `port!`, `(port)`, `+port`, `Number(port)`, `port as number`."""
+        for _ in range(6):
+            if node is not None and node.type in ("non_null_expression", "parenthesized_expression", "as_expression"):
+                node = node.named_child(0)
+            elif node is not None and node.type == "unary_expression":
+                node = node.child_by_field_name("argument")
+            elif node is not None and node.type == "call_expression" and self._converts(node):
+                arguments = node.child_by_field_name("arguments")
+                node = arguments.named_child(0) if arguments is not None else None
+        return node
+
+    def _converts(self, node: Node) -> bool:
+        function, arguments = node.child_by_field_name("function"), node.child_by_field_name("arguments")
+        called = re.fullmatch(r"(?:Number\.)?(?:Number|parseInt|String|normali[sz]ePort)", self.text(function))
+        return called is not None and arguments is not None and arguments.named_child_count > 0
+
+    def _last_name(self, node: Node | None) -> str | None:
+        node = self._bare(node)
+        if node is not None and node.type == "member_expression":
+            node = node.child_by_field_name("property")
+        known = node is not None and node.type in ("identifier", "property_identifier", "shorthand_property_identifier")
+        return self.text(node) if known else None
 
     # ---- routes and folders
 

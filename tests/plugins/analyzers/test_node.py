@@ -221,7 +221,7 @@ def test_nest_starts_its_production_script(analyzed):
     }
     files = {
         "package.json": package(scripts=scripts, dependencies={"@nestjs/core": "11"}),
-        "src/main.ts": "async function b() { const app = await N.create(A); await app.listen(process.env.PORT ?? 3333); }",
+        "src/main.ts": "async function b() { await app.listen(process.env.PORT ?? 3333); }",
     }
     service = app(analyzed, files)
     assert (service.start_command, service.port, service.port_env) == ("npm run start:prod", 3333, "PORT")

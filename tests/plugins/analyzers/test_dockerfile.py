@@ -1,0 +1,180 @@
+"""What a Dockerfile says about the code that it runs."""
+
+import json
+
+import pytest
+
+PLUGINS = ("node", "express", "vite", "static_site", "dockerfile", "compose", "python", "flask", "procfile")
+REQUIREMENTS = "flask\ngunicorn\n"
+
+
+def only(analyzed, files):
+    (service,) = analyzed(files, plugins=PLUGINS).services
+    return service
+
+
+def test_stages_arguments_and_both_forms_of_commands(analyzed):
+    dockerfile = """
+        ARG VERSION=3.11
+        FROM python:${VERSION}-slim AS base
+        WORKDIR /srv
+        COPY . .
+        FROM base AS final
+        ENV WORKERS=2
+        EXPOSE 9000/tcp
+        VOLUME ["/srv/uploads"]
+        HEALTHCHECK --interval=5s CMD curl -fsS http://localhost:9000/healthz?x=1 || exit 1
+        CMD ["sh", "-c", "exec gunicorn -b 0.0.0.0:9000 -w $WORKERS /srv/app:app"]
+    """
+    service = only(analyzed, {"Dockerfile": dockerfile, "requirements.txt": REQUIREMENTS})
+    assert service.runtime.version == "3.11"
+    assert service.start_command == "gunicorn -b 0.0.0.0:9000 -w $WORKERS app:app"
+    assert (service.port, service.health_path) == (9000, "/healthz")
+    assert [(volume.path, volume.purpose) for volume in service.volumes] == [("uploads", "uploads")]
+    assert (service.build.context, service.build.dockerfile) == (".", "Dockerfile")
+
+
+@pytest.mark.parametrize(
+    ("lines", "command"),
+    [
+        ('CMD ["node", "server.js"]', "node server.js"),
+        ('ENTRYPOINT ["tini", "--"]\nCMD ["node", "server.js"]', "node server.js"),
+        ('ENTRYPOINT ["./docker-entrypoint.sh"]\nCMD ["node", "my server.js"]', "node 'my server.js'"),
+        ('ENTRYPOINT ["node"]\nCMD ["server.js", "--x"]', "node server.js --x"),
+        ("ENTRYPOINT node server.js", "node server.js"),
+        ("CMD exec node server.js", "node server.js"),
+        ('CMD ["a"]\nCMD ["/bin/sh", "-c", "echo $A && node server.js"]', "echo $A && node server.js"),
+        ("CMD node \\\n  # why\n  server.js", "node   server.js"),
+        ('WORKDIR /app\nCMD ["node", "/app/server.js"]', "node server.js"),
+    ],
+)
+def test_the_command_is_what_the_container_runs(analyzed, lines, command):
+    files = {"Dockerfile": f"FROM node:22\n{lines}\n", "package.json": "{}"}
+    assert " ".join(only(analyzed, files).start_command.split()) == " ".join(command.split())
+
+
+@pytest.mark.parametrize(
+    ("image", "toolchain", "version"),
+    [
+        ("node:22-alpine", "node", "22"),
+        ("docker.io/library/node:20.11.1-bookworm", "node", "20.11.1"),
+        ("ghcr.io/astral-sh/uv:python3.12-bookworm-slim", "python", "3.12"),
+        ("node:lts", "node", "24"),
+        ("node@sha256:" + "0" * 64, "node", "24"),
+    ],
+)
+def test_the_image_names_the_version(analyzed, image, toolchain, version):
+    manifest = {"package.json": "{}"} if toolchain == "node" else {"requirements.txt": REQUIREMENTS}
+    service = only(
+        analyzed, {"Dockerfile": f"FROM {image}\nCMD x-server --port 80\n", "server.js": "x.listen(1)", **manifest}
+    )
+    assert (service.runtime.name, service.runtime.version) == (toolchain, version)
+
+
+def test_the_root_is_the_folder_whose_code_is_copied(analyzed):
+    files = {
+        "docker/api.Dockerfile": "FROM python:3.12\nWORKDIR /x\nCOPY services/api .\nCMD python run.py\n",
+        "services/api/requirements.txt": REQUIREMENTS,
+        "services/web/package.json": "{}",
+    }
+    service = only(analyzed, files)
+    assert (service.root, service.build.context, service.build.dockerfile) == (
+        "services/api",
+        ".",
+        "docker/api.Dockerfile",
+    )
+
+
+def test_pages_built_in_a_stage_are_part_of_what_the_image_runs(analyzed):
+    dockerfile = """
+        FROM node:22 AS pages
+        WORKDIR /pages
+        COPY web/ .
+        RUN npm run build
+        FROM python:3.12
+        WORKDIR /app
+        COPY api/ .
+        COPY --from=pages /pages/dist ./static
+        CMD gunicorn app:app
+    """
+    web = json.dumps({"scripts": {"build": "vite build"}, "devDependencies": {"vite": "6"}})
+    files = {
+        "Dockerfile": dockerfile,
+        "web/package.json": web,
+        "web/index.html": "",
+        "api/requirements.txt": REQUIREMENTS,
+    }
+    service = only(analyzed, files)
+    assert service.root == "api"
+    assert {(tool.name, tool.root) for tool in service.toolchains} == {("python", "api"), ("node", "web")}
+
+
+def test_pages_in_a_web_servers_image_are_a_static_service(analyzed):
+    dockerfile = """
+        FROM node:22 AS b
+        WORKDIR /a
+        COPY . .
+        FROM nginx:1.27
+        COPY --from=b /a/public/out /usr/share/nginx/html
+        EXPOSE 80
+    """
+    manifest = json.dumps({"scripts": {"build": "make"}, "dependencies": {"lit": "3"}})
+    service = only(analyzed, {"Dockerfile": dockerfile, "package.json": manifest})
+    assert (service.kind, service.static_dir, service.processes) == ("static", "public/out", [])
+
+
+def test_a_proxy_with_nothing_but_settings_is_no_service(analyzed):
+    files = {
+        "nginx/Dockerfile": "FROM nginx\nCOPY nginx.conf /etc/nginx/conf.d/default.conf\n",
+        "nginx/nginx.conf": "server {}",
+    }
+    assert analyzed(files, plugins=PLUGINS).services == []
+
+
+def test_a_development_image_does_not_say_how_production_runs(analyzed):
+    files = {
+        "Dockerfile": "FROM python:3.12\nCOPY . .\nCMD flask run --debug\n",
+        "requirements.txt": REQUIREMENTS,
+        "app.py": "from flask import Flask\napp = Flask(__name__)\n",
+    }
+    analysis = analyzed(files, plugins=PLUGINS)
+    assert analysis.services[0].start_command.startswith("gunicorn")
+    assert "development-dockerfile" in [finding.rule for finding in analysis.findings]
+
+
+def test_a_production_dockerfile_goes_before_the_plain_one(analyzed):
+    files = {
+        "Dockerfile": "FROM node:22\nCMD npm run dev\n",
+        "Dockerfile.prod": "FROM node:22\nCMD node server.js\n",
+        "package.json": "{}",
+    }
+    assert only(analyzed, files).build.dockerfile == "Dockerfile.prod"
+
+
+def test_a_worker_with_a_dockerfile_of_its_own_is_a_process_with_its_own_build(analyzed):
+    files = {
+        "Dockerfile": "FROM python:3.12\nCOPY . .\nEXPOSE 80\nCMD gunicorn a:b\n",
+        "Dockerfile.worker": "FROM python:3.12\nCOPY . .\nCMD python consume.py\n",
+        "requirements.txt": REQUIREMENTS,
+    }
+    processes = {process.name: process for process in only(analyzed, files).processes}
+    assert processes["worker"].command == "python consume.py"
+    assert processes["worker"].build.dockerfile == "Dockerfile.worker"
+
+
+def test_a_secret_in_a_dockerfile_is_reported_and_its_value_is_nowhere(analyzed):
+    files = {"Dockerfile": "FROM python:3.12\nENV API_KEY=hunter2hunter2\nCMD python a.py\n", "requirements.txt": ""}
+    analysis = analyzed(files, plugins=PLUGINS)
+    assert "secret-in-dockerfile" in [finding.rule for finding in analysis.findings]
+    assert "hunter2" not in repr(analysis)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "FROM", "FROM x AS\n", "CMD [", "COPY a\n", "FROM a AS a\nFROM a AS a\nFROM a\nCMD x", "RUN <<EOF\n",
+    "FROM scratch\nEXPOSE 1-99999 x $Y\n",
+     "FROM x\nENV A\n", "FROM x\n" * 2000,
+     "FROM a\nCOPY --from=a /x /y\nCOPY --from=0 ../../../etc /\nWORKDIR ../..\nCMD x", "\0\0FROM"],
+)  # fmt: skip
+def test_a_dockerfile_from_a_stranger_never_fails(analyzed, content):
+    analyzed({"Dockerfile": content, "a/Dockerfile": content, "requirements.txt": ""}, plugins=PLUGINS)
