@@ -27,10 +27,10 @@ encoder = msgspec.json.Encoder()
 
 @dataclass
 class Answer:
-    """One success of a route: a model as JSON, or content of another media type."""
+    """One success of a route: a model as JSON, content of other media types, or nothing."""
 
     model: object | None = None
-    media_type: str = "application/json"
+    media: list[str] = field(default_factory=list)
     description: str = ""
 
 
@@ -104,7 +104,7 @@ def answers(model: object, status: int = 200) -> Callable[[Route], Handler]:
     """What the route returns, a model or (model, headers), is sent as JSON with the status. None for no content."""
 
     def decorate(view: Route) -> Handler:
-        _edit(view).answers[status] = Answer(model)
+        _edit(view).answers.setdefault(status, Answer()).model = model
 
         @wraps(view)
         async def route(*args: object, **kwargs: object) -> Response:
@@ -125,7 +125,9 @@ def answers_media(media_type: str, description: str, status: int = 200) -> Calla
     """Document an answer that isn't JSON; the route makes the response itself."""
 
     def decorate(view: RouteT) -> RouteT:
-        _edit(view).answers[status] = Answer(None, media_type, description)
+        answer = _edit(view).answers.setdefault(status, Answer())
+        answer.media.append(media_type)
+        answer.description = description
         return view
 
     return decorate

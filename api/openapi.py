@@ -6,13 +6,15 @@ and can't declare other media types; the provider here builds those parts itself
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final, cast
 
 import msgspec
 from quart import Quart
 from quart_schema import QuartSchema
-from quart_schema.openapi import HttpSecurityScheme, Info, OpenAPIProvider
+from quart_schema.openapi import PATH_RE, HttpSecurityScheme, Info, OpenAPIProvider
+from werkzeug.exceptions import HTTPException
 from werkzeug.routing.rules import Rule
 
 from autostack.api import contract
@@ -23,6 +25,7 @@ Json = dict[str, object]
 PREFIX: Final = "/api/"
 _REFERENCES: Final = "#/components/schemas/{name}"
 _SCHEME: Final = "token"
+_DOCUMENT: Final = "autostack.openapi"
 
 IDEMPOTENCY_PARAMETER: Final[Json] = {
     "name": "Idempotency-Key",
@@ -95,12 +98,13 @@ class Provider(OpenAPIProvider):
         components: Json = {}
         for status, answer in sorted(promised.answers.items()):
             response: Json = {"description": answer.description or _describe(answer.model)}
+            content: Json = {media_type: {"schema": {}} for media_type in answer.media}
             if answer.model is not None:
                 schema, more = _model(answer.model)
                 components.update(more)
-                response["content"] = {answer.media_type: {"schema": schema}}
-            elif answer.media_type != "application/json":
-                response["content"] = {answer.media_type: {"schema": {"type": "string"}}}
+                content["application/json"] = {"schema": schema}
+            if content:
+                response["content"] = content
             responses[str(status)] = response
         responses["default"] = {"$ref": "#/components/responses/Problem"}
         return responses, components
@@ -115,8 +119,14 @@ class Provider(OpenAPIProvider):
 
 
 def _model(model: object) -> tuple[Json, Json]:
-    (schema,), components = msgspec.json.schema_components([model], ref_template=_REFERENCES)
+    (schema,), components = msgspec.json.schema_components([model], schema_hook=_anything, ref_template=_REFERENCES)
     return cast(Json, schema), cast(Json, components)
+
+
+def _anything(kind: type) -> Json:
+    if kind is object:
+        return {"description": "Any JSON value."}
+    raise NotImplementedError(kind)
 
 
 def _describe(model: object | None) -> str:
@@ -139,3 +149,20 @@ def register(app: Quart, version: str) -> QuartSchema:
         conversion_preference="msgspec",
         openapi_provider_class=Provider,
     )
+
+
+def document(app: Quart) -> Json:
+    """The application's description, made once: routes don't change while it runs."""
+    if _DOCUMENT not in app.extensions:
+        schema = cast(QuartSchema, app.extensions["QUART_SCHEMA"])
+        app.extensions[_DOCUMENT] = schema.openapi_provider.schema()
+    return cast(Json, app.extensions[_DOCUMENT])
+
+
+def template(app: Quart, method: str, path: str) -> str | None:
+    """The path of the description that a request's path belongs to, such as `/api/projects/{project}`."""
+    try:
+        rule, _ = app.url_map.bind("").match(path.partition("?")[0], method, return_rule=True)
+    except HTTPException:
+        return None
+    return re.sub(PATH_RE, r"{\1}", rule.rule)

@@ -17,6 +17,7 @@ from quart_schema import RequestSchemaValidationError
 from werkzeug.exceptions import HTTPException
 
 from autostack.core.errors import AutoStackError
+from autostack.core.host import HostFailed
 
 if TYPE_CHECKING:
     from quart.typing import ResponseReturnValue
@@ -81,6 +82,7 @@ def register(app: Quart) -> None:
     app.register_error_handler(AutoStackError, _of_core)
     app.register_error_handler(RequestSchemaValidationError, _of_validation)
     app.register_error_handler(HTTPException, _of_http)
+    app.register_error_handler(HostFailed, _of_host)
     app.register_error_handler(Exception, _of_bug)
 
 
@@ -104,6 +106,12 @@ async def _of_http(error: HTTPException) -> ResponseReturnValue:
     sent = error.get_response().headers
     headers = {name: sent[name] for name in _KEPT_HEADERS if name in sent}
     return response(status, _code(status), detail, headers=headers)
+
+
+async def _of_host(error: HostFailed) -> ResponseReturnValue:
+    structlog.get_logger().error("the plugin host failed", exc_info=error)
+    detail = "The plugins can't be asked right now. Try again; if it lasts, the server's log says why."
+    return response(503, "plugins-unavailable", detail, {"retry_after": 5}, {"Retry-After": "5"})
 
 
 async def _of_bug(error: Exception) -> ResponseReturnValue:

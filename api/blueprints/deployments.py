@@ -14,6 +14,7 @@ from autostack.api.idempotency import idempotent
 from autostack.api.state import api
 from autostack.core.deployments import DeploymentRecord, ReleaseRecord
 from autostack.core.errors import Conflict
+from autostack.core.pipeline import BadAnswer
 
 blueprint = Blueprint("deployments", __name__, url_prefix="/api")
 
@@ -126,7 +127,10 @@ async def destroy(deployment: str, data: views.Destruction) -> views.Requested:
 @validate_querystring(Since)
 async def logs(deployment: str, query_args: Since) -> views.Lines:
     """The application's own lines"""
-    lines = await api().core.logs(current_user().id, deployment, query_args.since)
+    try:
+        lines = await api().core.logs(current_user().id, deployment, query_args.since)
+    except BadAnswer as error:
+        raise Conflict(f"there are no lines to read: {error}") from error
     return views.Lines(lines, query_args.since + len(lines))
 
 

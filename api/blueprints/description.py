@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from quart import Blueprint, Response, current_app
-from quart_schema import QuartSchema
 
 from autostack.api import contract
+from autostack.api.openapi import document
 
 blueprint = Blueprint("description", __name__, url_prefix="/api")
 
@@ -17,5 +15,5 @@ blueprint = Blueprint("description", __name__, url_prefix="/api")
 @contract.answers_media("application/json", "This document (OpenAPI 3.1).")
 async def openapi() -> Response:
     """What this API takes and answers, for programs"""
-    schema = cast(QuartSchema, current_app.extensions["QUART_SCHEMA"]).openapi_provider.schema()
-    return Response(contract.encoder.encode(schema), content_type="application/json")
+    described = document(current_app)
+    return Response(contract.encoder.encode(described), content_type="application/json")

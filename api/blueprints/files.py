@@ -34,6 +34,7 @@ class FromBundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @blueprint.get("")
 @contract.answers(views.Files)
+@contract.answers_media("application/zip", "The list, or the files packed.")
 @validate_querystring(Selection)
 async def read_all(project: str, query_args: Selection) -> views.Files | Response:
     """The generated files: their list, or with `format=zip` all of them packed"""
