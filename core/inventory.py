@@ -19,9 +19,11 @@ from autostack.core.vocabulary import VOLUME_PURPOSES
 MOST_PLACES = 20  # at which a variable is read
 
 
-def libraries(claims: ClaimSet, record: Record, root: str, losers: list[str]) -> list[str]:
+def libraries(claims: ClaimSet, record: Record, root: str, losers: list[str], framework: str | None) -> list[str]:
+    """All libraries that are claimed, and the frameworks that didn't decide; not the one that did."""
     said = ranked(claims.of(root, "libraries"))
     found = sorted({str(name) for claim in said for name in cast(list[str], claim.value)} | set(losers))
+    found = [name for name in found if name != framework]
     if said:
         record.why[f"{root}#libraries"] = Why(found, said[0].strength, said[0].plugin, evidence(said))
     return found

@@ -22,7 +22,7 @@ from autostack.core.model import (
     Why,
 )
 from autostack.core.processes import Draft
-from autostack.core.ranking import Decision, Record, ranked
+from autostack.core.ranking import Decision, Record, canonical, ranked
 from autostack.core.roots import Layout
 from autostack.core.strengths import RANK
 from autostack.core.vocabulary import FRAMEWORK_TOOLCHAINS
@@ -30,13 +30,17 @@ from autostack.core.vocabulary import FRAMEWORK_TOOLCHAINS
 
 @dataclass
 class Sketch:
-    """A service on its way: what is decided before its process can be built."""
+    """A service on its way: what is decided before its processes can be built.
+
+    dropped  where the ports of processes stand that only help while a static site is developed
+    """
 
     root: str
     drafts: list[Draft]
     main: Draft | None
     static: bool
     toolchain: str | None
+    dropped: frozenset[Evidence] = frozenset()
 
 
 def sketch(claims: ClaimSet, record: Record, layout: Layout, root: str) -> Sketch:
@@ -45,10 +49,7 @@ def sketch(claims: ClaimSet, record: Record, layout: Layout, root: str) -> Sketc
     framework_port = _lowest_port(claims.of(root, "port"))
     kept = processes.absorbed(found, framework_port)
     static = bool(claims.of(root, "static_dir")) and not any(processes.serves(draft) for draft in kept)
-    if static:
-        for draft in [draft for draft in kept if draft.kind == "web"]:
-            kept.remove(draft)
-            record.note(root, f"processes.{draft.name}.static", "the static site itself", draft.all[0])
+    dropped = _drop_helpers(claims, record, root, kept) if static else frozenset()
     main = processes.main(kept)
     if main is None and not static:
         main = _only_process(claims, root, {draft.name for draft in kept})
@@ -56,7 +57,7 @@ def sketch(claims: ClaimSet, record: Record, layout: Layout, root: str) -> Sketc
     about = main.all if main is not None else claims.of(root, "static_dir")
     command = _start(claims, root, main) if main is not None else None
     toolchain = toolchains.main(claims, root, toolchains.used(claims, root), command, about, static)
-    return Sketch(root, kept, main, static, toolchain)
+    return Sketch(root, kept, main, static, toolchain, dropped)
 
 
 def assemble(
@@ -78,12 +79,13 @@ def assemble(
     own, version = _toolchains(claims, record, layout, outline)
     first = next((toolchain for toolchain in own if toolchain.name == outline.toolchain and toolchain.root), None)
     framework, losers = _framework(claims, record, outline)
+    libraries = inventory.libraries(claims, record, root, losers, framework)
     kind = _kind(claims, record, outline, chosen)
     if version is not None and first is not None and first.runtime is not None:
         record.note(root, "runtime.version", first.runtime.version, version.winner)
     _mirror(record, root, outline, chosen)
     build_root = _build_root(claims, record, root, first)
-    build = record.settle(root, "build", claims.of(root, "build"))
+    build = record.settle(root, "build", _builds(claims, root), sort=False)
     pm_version = record.settle(
         root,
         "package_manager_version",
@@ -104,7 +106,7 @@ def assemble(
         kind=kind,
         language=_language(claims, record, outline),
         framework=framework,
-        libraries=inventory.libraries(claims, record, root, losers),
+        libraries=libraries,
         runtime=first.runtime if first else None,
         package_manager=first.package_manager if first else _text(record, claims, root, "package_manager"),
         package_manager_version=toolchains.text(pm_version),
@@ -160,6 +162,43 @@ def _without_tools(claims: ClaimSet, record: Record, root: str, found: list[Draf
         else:
             record.note(root, f"processes.{draft.name}.auxiliary", tool or str(claim.value), claim)
     return kept
+
+
+def _drop_helpers(claims: ClaimSet, record: Record, root: str, kept: list[Draft]) -> frozenset[Evidence]:
+    """Leave out a static site's web processes but for the file server in an image of its own."""
+    webs = [draft for draft in kept if draft.kind == "web"]
+    server = None
+    builds = _builds(claims, root)
+    if builds:
+        able = [draft for draft in webs if draft.command is None or roles.is_static_server(draft.command)]
+        server = able[0] if able else Draft(names.unique("web", {draft.name for draft in kept}))
+        if not able:
+            kept.append(server)
+        if not server.claims.get("kind"):
+            server.claims["kind"] = [replace(builds[0], field=f"processes.{server.name}.kind", value="web")]
+    dropped: set[Evidence] = set()
+    for draft in webs:
+        if draft is not server:
+            kept.remove(draft)
+            dropped.update(place for claim in draft.claims.get("ports", ()) for place in claim.evidence)
+            record.note(root, f"processes.{draft.name}.static", "the static site itself", draft.all[0])
+    return frozenset(dropped)
+
+
+def _builds(claims: ClaimSet, root: str) -> list[Claim]:
+    """The claims on how the source builds the service's image.
+
+    A Dockerfile for development builds none: its own claim is a guess, also where a compose file names it in earnest.
+    """
+    said = claims.of(root, "build")
+    for_development = {
+        canonical(claim.value)
+        for claim in said
+        if isinstance(claim.value, Build)
+        and claim.strength == "guess"
+        and claim.value.dockerfile in {place.path for place in claim.evidence}
+    }
+    return ranked(claim for claim in said if canonical(claim.value) not in for_development)
 
 
 def _only_process(claims: ClaimSet, root: str, taken: set[str]) -> Draft:
@@ -334,7 +373,9 @@ def _kind(claims: ClaimSet, record: Record, outline: Sketch, chosen: Process | N
 def _port(claims: ClaimSet, record: Record, outline: Sketch) -> int | None:
     """The port of the main process (or static site): claimed, in its command, or the first of its ports."""
     root, main = outline.root, outline.main
-    said = list(claims.of(root, "port"))
+    said = [claim for claim in claims.of(root, "port") if not outline.dropped & set(claim.evidence)]
+    if outline.static:
+        said = [c for c in said if c.strength == "override" or (main is not None and c.strength != "guess")]
     if main is not None:
         said += [
             replace(claim, value=first.port)

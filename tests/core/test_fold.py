@@ -568,16 +568,49 @@ def test_a_vite_site_with_a_development_server_in_compose_is_static():
     assert (found.kind, found.processes, found.start_command, found.static_dir) == ("static", [], None, "dist")
 
 
-def test_a_static_site_in_an_nginx_image_is_static_and_keeps_its_dockerfile():
+def test_a_static_site_in_an_nginx_image_is_static_and_keeps_its_dockerfile_and_server():
+    image = Build("web", "web/Dockerfile")
+    analysis = fold(
+        [
+            claim("web", "static_dir", "dist", "convention"),
+            claim("web", "build", image, "declared", "web/Dockerfile"),
+            claim("web", "processes.web.command", "npm run dev", "guess", "compose.yaml"),
+            claim("web", "processes.web.ports", [Port(5173, "http", True)], "guess", "compose.yaml", 9),
+            claim("web", "port", 5173, "guess", "compose.yaml", 9),
+            claim("web", "processes.front.command", "nginx -g 'daemon off;'", "declared", "web/Dockerfile"),
+            claim("web", "processes.front.ports", [Port(80)], "declared", "web/Dockerfile"),
+        ]
+    )
+    found = service(analysis, "web")
+    assert (found.kind, found.build, found.port) == ("static", image, 80)
+    assert [(p.name, p.kind, p.command) for p in found.processes] == [("front", "web", "nginx -g 'daemon off;'")]
+
+
+def test_a_static_site_whose_image_is_known_but_not_its_command_has_a_process_all_the_same():
     analysis = fold(
         [
             claim("web", "static_dir", "dist", "convention"),
             claim("web", "build", Build("web", "web/Dockerfile"), "declared", "web/Dockerfile"),
-            claim("web", "processes.web.command", "nginx -g 'daemon off;'", "declared", "web/Dockerfile"),
         ]
     )
-    assert service(analysis, "web").kind == "static"
-    assert service(analysis, "web").build is not None
+    assert [(p.kind, p.command, p.public) for p in service(analysis, "web").processes] == [("web", None, True)]
+
+
+def test_a_dockerfile_for_development_builds_no_image():
+    image = Build("web", "web/Dockerfile")
+    analysis = fold(
+        [
+            claim("web", "static_dir", "dist", "convention"),
+            claim("web", "build", image, "guess", "web/Dockerfile"),
+            claim("web", "build", image, "declared", "compose.yaml"),
+        ]
+    )
+    assert (service(analysis, "web").build, service(analysis, "web").processes) == (None, [])
+
+
+def test_a_static_site_without_a_server_listens_nowhere():
+    site = [claim("web", "static_dir", "dist", "convention"), claim("web", "port", 5173, "convention")]
+    assert service(fold(site), "web").port is None
 
 
 def test_an_express_server_with_a_public_folder_is_web():
