@@ -7,6 +7,7 @@ cap of files and bytes. Values are followed one assignment far, no further.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -23,21 +24,10 @@ MAX_BYTES: Final = 2_000_000
 MAX_NODES: Final = 200_000
 
 _GETTERS = frozenset(
-    [
-        "os.environ.get",
-        "os.getenv",
-        "environ.get",
-        "getenv",
-        "os.environ.setdefault",
-        "env",
-        "env.str",
-        "env.int",
-        "env.bool",
-        "env.url",
-        "config",
-        "decouple.config",
-    ]
-)
+    ("os.environ.get", "os.getenv", "os.environ.setdefault", "env", "env.str", "env.int", "env.bool", "env.url", "config",
+     "decouple.config")
+)  # fmt: skip
+_IMPORTED_READER = re.compile(r".*\.env(?=\.|$)")  # `from .base import env`
 
 
 @dataclass(frozen=True)
@@ -88,12 +78,12 @@ class Module:
         if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or) and len(node.values) == 2:
             found = self.environment(node.values[0])
             return (found[0], self.constant(node.values[1])) if found else None
-        if isinstance(node, ast.Subscript) and self.name(node.value) in ("os.environ", "environ"):
+        if isinstance(node, ast.Subscript) and self.name(node.value) == "os.environ":
             name = self.text(node.slice)
             return (name, None) if name else None
         if not isinstance(node, ast.Call):
             return None
-        called = self.name(node.func)
+        called = _IMPORTED_READER.sub("env", self.name(node.func))
         if called in ("int", "str", "bool", "float") and node.args:
             return self.environment(node.args[0])
         if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Call):

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _NEEDLES: Final = (b"environ", b"getenv", b"BaseSettings", b"decouple", b"envvar", b"Env(", b"starlette.config",
             b"dj_database_url", b"import env")  # fmt: skip
-_GETTERS: Final = frozenset({"os.environ.get", "os.getenv", "environ.get", "getenv", "os.environ.pop"})
-_MAPPINGS: Final = frozenset({"os.environ", "environ"})
+_GETTERS: Final = frozenset({"os.environ.get", "os.getenv", "os.environ.pop"})
+_MAPPINGS: Final = frozenset({"os.environ"})  # a bare `environ` is a WSGI request, unless imported
 _ENV_TYPES: Final = (
     "str", "bool", "int", "float", "json", "list", "dict", "url", "path", "db", "db_url", "dj_db_url", "cache",
     "cache_url", "dj_cache_url", "email", "email_url", "dj_email_url", "search_url", "channels", "channels_url",

@@ -45,11 +45,10 @@ RUNNERS: Final = (
 _PROGRAM_NAMES: Final = ("main", "app", "server", "bot", "run", "start", "worker", "index", "__main__", "cli")
 # What a script imports says what it is for.
 _LISTENS: Final = ("http.server", "socketserver", "wsgiref", "websockets", "aiohttp.web", "cheroot", "xmlrpc.server")
-_RPC: Final = ("grpc",)
 _WAITS: Final = frozenset(
-    ["run", "run_forever", "run_polling", "start_polling", "infinity_polling", "polling", "serve_forever", "start"]
-    + ["start_consuming", "consume", "run_until_disconnected", "idle", "loop_forever", "subscribe", "run_until_complete"]
-)
+    ("run", "run_forever", "run_polling", "start_polling", "infinity_polling", "polling", "serve_forever", "start",
+     "start_consuming", "consume", "run_until_disconnected", "run_until_complete", "idle", "loop_forever", "subscribe")
+)  # fmt: skip
 _COMMANDS: Final = ("argparse", "click", "typer", "fire", "docopt", "optparse")
 
 
