@@ -6,32 +6,53 @@ sizes their final form. No generator chooses a size, an id or a route.
 
 from __future__ import annotations
 
-import hashlib
-import posixpath
-import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
-from urllib.parse import urlsplit
 
 from autostack.core import backing
 from autostack.core.command import argv
-from autostack.core.images import context_of
-from autostack.core.model import Analysis, Component, Count, Env, Health, Mount, Process, Resource, Route, Service, Size
-from autostack.core.text import NAME, Text
+from autostack.core.model import Analysis, Component, Count, Health, Mount, Process, Route, Service, Size
+from autostack.core.programs import (
+    APP,
+    DATA,
+    DEFAULT_PORT,
+    STATIC_PORT,
+    database_files,
+    inner_path,
+    is_database_file,
+    is_main,
+    is_public,
+    is_static,
+    main_name,
+    port_of,
+    process_of,
+    programs,
+    service_of,
+    stores,
+    uses,
+    workdir,
+)
+from autostack.core.routing import path_of, routes
+from autostack.core.slugs import label, slug
+from autostack.core.wiring import (
+    build_env,
+    can_be_generated,
+    environment,
+    externals,
+    resource_ids,
+    run_env,
+    secrets,
+)
 
-APP: Final = "/app"  # where an image that we write has the folder that it is built from
-DATA: Final = "/data"  # where files live whose own folder can't be a volume
-DEFAULT_PORT: Final = 8080
-STATIC_PORT: Final = 8080
+__all__ = [
+    "APP", "DATA", "DEFAULT_PORT", "MEMORY_MIB", "STATIC_PORT", "VOLUME_GIB", "Assembly", "assemble", "build_args",
+    "build_env", "can_be_generated", "database_files", "environment", "externals", "inner_path", "is_main", "is_public",
+    "is_static", "main_name", "process_of", "resource_ids", "routes", "run_env", "secrets", "service_of", "slug", "tasks", "workdir",
+]  # fmt: skip
+
 MEMORY_MIB: Final = 256  # of a process that the analysis gives no figure for
 STATIC_MEMORY_MIB: Final = 64
 VOLUME_GIB: Final = {"database": 5, "uploads": 10, "cache": 1, "state": 1}
-_DATABASE_FILE: Final = re.compile(r".*\.(db|sqlite|sqlite3|db3)")
-_GENERATED: Final = re.compile(
-    r"(DJANGO_|FLASK_|APP_|RAILS_|NEXT)?(SECRET_KEY|SECRET_KEY_BASE|SESSION_SECRET|SESSION_KEY|COOKIE_SECRET|COOKIE_KEY"
-    r"|JWT_SECRET|JWT_SECRET_KEY|JWT_KEY|AUTH_SECRET|CSRF_SECRET|TOKEN_SECRET|ENCRYPTION_KEY|SECRET)"
-)
 
 
 @dataclass(frozen=True)
@@ -65,15 +86,6 @@ def assemble(analysis: Analysis, domain: str | None = None) -> Assembly:
     )
 
 
-def slug(text: str, limit: int = 63) -> str:
-    """A DNS label for a name: itself if it is one, else its letters and digits with a hash of the whole name."""
-    plain = _label(text)
-    if plain == text and len(text) <= limit:
-        return text
-    mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:6]
-    return f"{plain[: limit - 7].strip('-') or 'x'}-{mark}"
-
-
 def tasks(analysis: Analysis) -> list[Component]:
     """One component for each program, release step, scheduled job, static site, backing service and volume.
 
@@ -81,117 +93,6 @@ def tasks(analysis: Analysis) -> list[Component]:
     count begins at 0. All programs of a service, and of those that share its resources, wait for its release steps.
     """
     return _ordered([*_volumes(analysis), *_resources(analysis), *_programs(analysis)])
-
-
-def routes(
-    analysis: Analysis, components: Iterable[Component], domain: str | None = None
-) -> tuple[list[Route], list[str]]:
-    """Routes to the public components, most specific path first, and what was assumed for them.
-
-    The first service that no other one calls has the host. One that is called from a browser is reached under a path of
-    that host: the path in the default of the variable that carries its address, else `/api/*`. With a domain, any other
-    has a host name of its own; without one, it has no route.
-    """
-    services = {service.root: service for service in analysis.services}
-    place = {root: number for number, root in enumerate(services)}
-    public = sorted((c for c in components if is_public(analysis, c)), key=lambda c: place[c.service or ""])
-    if not public:
-        return [], []
-    paths = {c.id: _called_path(analysis, services[c.service or ""], c) for c in public}
-    first = next((c for c in public if paths[c.id][0] is None), public[0])
-    found: list[Route] = []
-    assumptions: list[str] = []
-    taken: set[str] = set()
-    for component in public:
-        path, assumed = paths[component.id]
-        if component is first:
-            continue
-        if path and path not in taken:
-            taken.add(path)
-            found.append(Route(domain, path, component.id))
-            if assumed:
-                assumptions.append(f"Requests below {path} go to {component.id}, because another service calls it.")
-        elif domain:
-            found.append(Route(f"{component.id}.{domain}", "/*", component.id))
-        else:
-            assumptions.append(
-                f"{component.id} has no route of its own: nothing shows a path for it, and without a domain it can "
-                "have no host name."
-            )
-    found.sort(key=lambda route: (-len(route.path), route.host or "", route.component))
-    return [*found, Route(domain, "/*", first.id)], assumptions
-
-
-def secrets(analysis: Analysis) -> list[str]:
-    """Names of the secret variables that somebody must set: the application's own, and backing services' passwords."""
-    found = {
-        env.name
-        for service in analysis.services
-        for env in run_env(service)
-        if env.secret and env.name not in environment(analysis, service)
-    }
-    for resource, component in resource_ids(analysis).items():
-        if backing.BACKINGS[_resource(analysis, resource).kind].has_password:
-            found.add(backing.password(component))
-    return sorted(found)
-
-
-def externals(analysis: Analysis) -> list[str]:
-    """Names of the variables whose values only the user has: required, without a default, and made by nothing here."""
-    found = set()
-    for service in analysis.services:
-        known = environment(analysis, service)
-        for env in run_env(service):
-            if env.required and env.default is None and env.name not in known and not can_be_generated(env.name):
-                found.add(env.name)
-    for resource in analysis.resources:
-        if resource.required and resource.kind not in backing.BACKINGS and resource.kind != "sqlite":
-            found.update(env.name for env in resource.env if NAME.fullmatch(env.name))
-    return sorted(found)
-
-
-def can_be_generated(name: str) -> bool:
-    """Whether a secret is only the application's own: any long random text will do."""
-    return bool(_GENERATED.fullmatch(name))
-
-
-def environment(analysis: Analysis, service: Service) -> dict[str, Text]:
-    """The variables of a service that are known here, with their values inside the containers' network, sorted by name.
-
-    Its own port, the addresses of its backing services, and of the services that it calls. Passwords are holes.
-    """
-    found: dict[str, Text] = {}
-    read = {env.name for env in service.env}
-    read_elsewhere = {env.name for other in analysis.services if other.root != service.root for env in other.env}
-    ids = resource_ids(analysis)
-    for resource in analysis.resources:
-        if resource.name in ids and _uses(service, resource):
-            for name, text in backing.wiring(resource, ids[resource.name], service).items():
-                if name in read or name not in read_elsewhere:
-                    found[name] = text
-    for id, other, process in _named(analysis):
-        port = (_port(other, process) if process else STATIC_PORT) if _is_main(other, process) else None
-        for call in service.calls:
-            if call.env and port and call.service in (other.name, other.root) and not _is_public_env(service, call.env):
-                found.setdefault(call.env, Text(f"http://{id}:{port}"))
-    if service.port_env and not is_static(service):
-        port = next((_port(service, p) for p in service.processes if _is_main(service, p)), None)
-        if port:
-            found[service.port_env] = Text(str(port))
-    return {name: found[name] for name in sorted(found) if NAME.fullmatch(name)}
-
-
-def run_env(service: Service) -> list[Env]:
-    """The variables that a service reads when it runs, sorted; a name that no environment can carry is left out."""
-    return sorted(
-        (env for env in service.env if env.phase != "build" and not env.public and NAME.fullmatch(env.name)),
-        key=lambda env: env.name,
-    )
-
-
-def build_env(service: Service) -> list[Env]:
-    """The variables that go into a build's output: public ones, which are no secrets. Sorted."""
-    return sorted((env for env in service.env if env.public and NAME.fullmatch(env.name)), key=lambda env: env.name)
 
 
 def build_args(analysis: Analysis, service: Service) -> list[tuple[str, str | None]]:
@@ -210,93 +111,12 @@ def build_args(analysis: Analysis, service: Service) -> list[tuple[str, str | No
         for other in analysis.services
         if here and call.service in (other.name, other.root) and other.root in roots
     }
-    return [(env.name, _path_of(env.default) if env.name in called else env.default) for env in build_env(service)]
-
-
-def service_of(analysis: Analysis, component: Component) -> Service | None:
-    """The service that a component runs."""
-    return next((service for service in analysis.services if service.root == component.service), None)
-
-
-def process_of(analysis: Analysis, component: Component) -> Process | None:
-    """The process that a component runs; None for static sites, backing services and volumes."""
-    service = service_of(analysis, component)
-    return next((p for p in service.processes if p.name == component.process), None) if service else None
-
-
-def is_public(analysis: Analysis, component: Component) -> bool:
-    """Whether people outside reach this component."""
-    if component.kind != "task" or component.port is None or component.service is None:
-        return False
-    process = process_of(analysis, component)
-    return process is None or (process.kind == "web" and process.public)
-
-
-def is_static(service: Service) -> bool:
-    """Whether a service is only files, which a web server of ours hands out."""
-    return service.kind == "static" and not any(p.kind == "web" for p in service.processes) and service.build is None
-
-
-def workdir(service: Service) -> str:
-    """The service's root inside its image: below `/app`, as it lies below the folder that the image is built from."""
-    return posixpath.normpath(posixpath.join(APP, posixpath.relpath(service.root, context_of(service))))
-
-
-def inner_path(service: Service, path: str) -> str:
-    """A path of the service, which may be relative to its root, as an absolute one inside its image."""
-    return posixpath.normpath(posixpath.join(workdir(service), path))
-
-
-def database_files(service: Service) -> dict[str, str]:
-    """Databases that are single files: where the program opens them, and where they really lie, on a volume.
-
-    A volume is a folder, and one laid over the program's own folder would hide the program. SQLite follows a symbolic
-    link and puts its journal beside the real file (https://www.sqlite.org/howtocorrupt.html, section 2.4).
-    """
-    return {
-        inner_path(service, volume.path): posixpath.join(DATA, posixpath.basename(volume.path))
-        for volume in service.volumes
-        if _DATABASE_FILE.fullmatch(volume.path)
-    }
-
-
-def resource_ids(analysis: Analysis) -> dict[str, str]:
-    """Component ids of the backing services that run as containers, by the resource's name."""
-    return {component.resource: component.id for component in _resources(analysis) if component.resource is not None}
-
-
-# ---------------------------------------------------------------------------------------------- programs
+    return [(env.name, path_of(env.default) if env.name in called else env.default) for env in build_env(service)]
 
 
 def _programs(analysis: Analysis) -> list[Component]:
-    made = [(_program(analysis, s, p, id), s, p) for id, s, p in _named(analysis)]
+    made = [(_program(analysis, s, p, id), s, p) for id, s, p in programs(analysis)]
     return [replace(c, depends_on=_before(analysis, c, s, p, made)) for c, s, p in made]
-
-
-def _named(analysis: Analysis) -> list[tuple[str, Service, Process | None]]:
-    """All programs with their ids. A service's main program has the service's name."""
-    taken: set[str] = set()
-    return [
-        (
-            _unique(
-                service.name if process is None or _is_main(service, process) else f"{service.name}-{process.name}",
-                taken,
-            ),
-            service,
-            process,
-        )
-        for service in analysis.services
-        for process in _runnable(service)
-    ]
-
-
-def _runnable(service: Service) -> Iterator[Process | None]:
-    """A service's processes that a target starts by itself; None stands for the web server of a static site."""
-    if is_static(service):
-        yield None
-    for process in service.processes:
-        if process.kind != "cli" and (process.command or process.build or service.build):
-            yield process
 
 
 def _program(analysis: Analysis, service: Service, process: Process | None, id: str) -> Component:
@@ -309,8 +129,8 @@ def _program(analysis: Analysis, service: Service, process: Process | None, id: 
             health=Health("/", STATIC_PORT),
             size=_memory(STATIC_MEMORY_MIB),
         )
-    port = _port(service, process)
-    health_path = process.health_path or (service.health_path if _is_main(service, process) else None)
+    port = port_of(service, process)
+    health_path = process.health_path or (service.health_path if is_main(service, process) else None)
     stays = process.kind in ("web", "worker")
     return Component(
         id,
@@ -332,29 +152,6 @@ def _memory(mib: int) -> Size:
     return Size(mib=mib)
 
 
-def _port(service: Service, process: Process) -> int | None:
-    if process.kind != "web":
-        return None
-    if _is_main(service, process):
-        return service.port or (process.ports[0].port if process.ports else DEFAULT_PORT)
-    return process.ports[0].port if process.ports else None
-
-
-def _main_name(service: Service) -> str | None:
-    """The name of the main process: the one whose command is the service's start command, else the first that stays."""
-    if is_static(service):
-        return None
-    stay = [p for p in service.processes if p.kind != "release"]
-    wanted = [p for p in stay if p.command == service.start_command and p.kind == service.kind] or [
-        p for p in stay if p.command == service.start_command
-    ]
-    return next((p.name for p in [*wanted, *stay]), None)
-
-
-def _is_main(service: Service, process: Process | None) -> bool:
-    return process is None or process.name == _main_name(service)
-
-
 def _before(
     analysis: Analysis,
     component: Component,
@@ -365,7 +162,7 @@ def _before(
     """What has to be ready before a program starts: its backing services, and the release steps that concern it."""
     if process is None:
         return []
-    ids = resource_ids_of(analysis, service)
+    ids = [id for id, resource in stores(analysis) if uses(service, resource)]
     releases = [
         (c, s)
         for c, s, p in made
@@ -378,38 +175,24 @@ def _before(
     return [*ids, *(c.id for c, _ in releases)]
 
 
-def resource_ids_of(analysis: Analysis, service: Service) -> list[str]:
-    """Component ids of the backing services that a service uses."""
-    ids = resource_ids(analysis)
-    return [ids[r.name] for r in analysis.resources if r.name in ids and _uses(service, r)]
-
-
 def _share(analysis: Analysis, one: Service, other: Service) -> bool:
     return any(
-        _uses(one, r) and _uses(other, r) for r in analysis.resources if r.kind in ("postgres", "mysql", "mongodb")
+        uses(one, r) and uses(other, r) for r in analysis.resources if r.kind in ("postgres", "mysql", "mongodb")
     )
 
 
-# ---------------------------------------------------------------------------------------------- resources and volumes
-
-
 def _resources(analysis: Analysis) -> list[Component]:
-    taken = {_label(service.name) for service in analysis.services}
-    taken |= {_label(f"{s.name}-{p.name}") for s in analysis.services for p in s.processes}
     found = []
-    for resource in analysis.resources:
-        row = backing.BACKINGS.get(resource.kind)
-        if row is None or not resource.required:
-            continue
-        id = _unique(resource.name, taken)
-        name, version = backing.image(resource, [s for s in analysis.services if _uses(s, resource)])
+    for id, resource in stores(analysis):
+        row = backing.BACKINGS[resource.kind]
+        image, version = backing.image(resource, [s for s in analysis.services if uses(s, resource)])
         folder = backing.data_folder(resource, version)
         found.append(
             Component(
                 id,
                 "task",
                 resource=resource.name,
-                image=name,
+                image=image,
                 command=list(row.command),
                 port=row.port,
                 health=Health(None, row.port, start_s=30),
@@ -442,10 +225,10 @@ def _mounts(service: Service) -> list[Mount]:
     """A volume for each folder that must outlive a release; single files lie together in one."""
     places: dict[str, Mount] = {}
     for volume in service.volumes:
-        path = DATA if _DATABASE_FILE.fullmatch(volume.path) else inner_path(service, volume.path)
+        path = DATA if is_database_file(volume.path) else inner_path(service, volume.path)
         if path != DATA and _hides_program(service, path):
             continue
-        id = slug(f"{service.name}-{_label(path.removeprefix(APP))}")
+        id = slug(f"{service.name}-{label(path.removeprefix(APP))}")
         places.setdefault(path, Mount(id, path, volume.purpose))
     return [places[path] for path in sorted(places)]
 
@@ -453,34 +236,6 @@ def _mounts(service: Service) -> list[Mount]:
 def _hides_program(service: Service, path: str) -> bool:
     """Whether a volume at this path would lie over the program, or over the system."""
     return workdir(service) == path or workdir(service).startswith(path.rstrip("/") + "/") or path.count("/") < 1
-
-
-# ---------------------------------------------------------------------------------------------- routes and assumptions
-
-
-def _called_path(analysis: Analysis, service: Service, component: Component) -> tuple[str | None, bool]:
-    """The path under which others call a service's main program, and whether it is only assumed."""
-    if component.process != _main_name(service):
-        return None, False
-    for other in analysis.services:
-        for call in other.calls:
-            if call.service not in (service.name, service.root) or other.root == service.root:
-                continue
-            default = next((env.default for env in other.env if env.name == call.env), None) or ""
-            path = _path_of(default).strip("/")
-            if re.fullmatch(r"[A-Za-z0-9._/-]+", path):
-                return f"/{path}/*", False
-            if other.kind in ("static", "web") and (call.env is None or _is_public_env(other, call.env)):
-                return "/api/*", True
-    return None, False
-
-
-def _path_of(address: str | None) -> str:
-    """The path of an address without its last slash; nothing if it has none, or is none."""
-    try:
-        return urlsplit(address or "").path.rstrip("/")
-    except ValueError:
-        return ""
 
 
 def _left_out(analysis: Analysis) -> list[str]:
@@ -497,40 +252,8 @@ def _misplaced(analysis: Analysis) -> list[str]:
         "is lost with the container."
         for service in analysis.services
         for volume in service.volumes
-        if not _DATABASE_FILE.fullmatch(volume.path) and _hides_program(service, inner_path(service, volume.path))
+        if not is_database_file(volume.path) and _hides_program(service, inner_path(service, volume.path))
     ]
-
-
-def _is_public_env(service: Service, name: str) -> bool:
-    return any(env.name == name and env.public for env in service.env)
-
-
-def _uses(service: Service, resource: Resource) -> bool:
-    return resource.name in service.needs or service.root in resource.used_by
-
-
-def _resource(analysis: Analysis, name: str) -> Resource:
-    return next(resource for resource in analysis.resources if resource.name == name)
-
-
-# ---------------------------------------------------------------------------------------------- names and order
-
-
-def _label(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-
-
-def _unique(text: str, taken: set[str]) -> str:
-    """An id for a name that is not taken yet: its label, with a hash of the name where needed."""
-    id = _label(text)[:63].strip("-")
-    if not id or id in taken:
-        id = slug(text + "\0")
-    number = 2
-    while id in taken:
-        id = slug(f"{text}\0{number}")
-        number += 1
-    taken.add(id)
-    return id
 
 
 def _ordered(components: list[Component]) -> list[Component]:

@@ -12,6 +12,7 @@ from autostack.core.architecture import (
     build_args,
     can_be_generated,
     environment,
+    is_main,
     is_public,
     is_static,
     process_of,
@@ -153,7 +154,7 @@ def _overrides(analysis: Analysis, service: Service, process: Process | None, bu
     """Whether a program needs its command written down: not if the image starts it anyway."""
     if process is None:
         return False
-    main = process.command == service.start_command
+    main = is_main(service, process)
     if not build.kept:
         return not main
     why = analysis.why.get(f"{service.root}#processes.{process.name}.command")
@@ -179,7 +180,7 @@ def _health(
     if process is None:
         return None, False
     inherited = _has_healthcheck(build, source)
-    main = process.command == service.start_command
+    main = is_main(service, process)
     if component.health is None or component.port is None:
         return None, inherited
     if inherited and main:

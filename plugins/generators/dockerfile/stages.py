@@ -319,8 +319,7 @@ def _forget_packages(toolchain: Toolchain) -> Command | None:
 
 
 def _main_process(service: Service) -> Process | None:
-    stay = [process for process in service.processes if process.kind != "release"]
-    return next((p for p in stay if p.command == service.start_command), next(iter(stay), None))
+    return next((process for process in service.processes if architecture.is_main(service, process)), None)
 
 
 def _port(analysis: Analysis, service: Service) -> int | None:
