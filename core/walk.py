@@ -347,7 +347,7 @@ def ignore_specs(rules: Sequence[str]) -> list[GitIgnoreSpec]:
 
 
 def _compiled(patterns: list[GitIgnoreSpecPattern]) -> list[GitIgnoreSpec]:
-    import re2
+    import re2  # type: ignore[import-untyped]  # google-re2 ships no types
     from pathspec import GitIgnoreSpec
 
     try:
