@@ -53,7 +53,7 @@ class Account(msgspec.Struct, frozen=True):
 class Session(msgspec.Struct, frozen=True):
     """A token; send it as `Authorization: Bearer TOKEN`."""
 
-    token: str
+    access_token: str
     token_type: str
     expires_in: int
     account: Account
