@@ -24,8 +24,8 @@ MAX_BYTES: Final = 2_000_000
 MAX_NODES: Final = 200_000
 
 _GETTERS = frozenset(
-    ("os.environ.get", "os.getenv", "os.environ.setdefault", "env", "env.str", "env.int", "env.bool", "env.url", "config",
-     "decouple.config")
+    ("os.environ.get", "os.getenv", "os.environ.setdefault", "env", "env.str", "env.int", "env.bool", "env.url",
+     "config", "decouple.config")
 )  # fmt: skip
 _IMPORTED_READER = re.compile(r".*\.env(?=\.|$)")  # `from .base import env`
 
