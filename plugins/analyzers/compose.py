@@ -105,7 +105,9 @@ def _apps(source: SourceTree, file: ComposeFile, stores: Sequence[Store]) -> lis
         stage = parsed.stage(origin.target) if parsed else None
         served = parsed is not None and docker.serves_files(parsed, origin.target) and service.command is None
         typed = None if served else service.command or (stage.command if stage else None)
-        open_to_others = bool(service.ports or service.exposed or (stage and stage.ports and not service.command))
+        open_to_others = bool(
+            served or service.ports or service.exposed or (stage and stage.ports and not service.command)
+        )
         kind = command.kind(typed, service.name, ports=open_to_others, default="worker") or "worker"
         build = docker.build(origin.dockerfile, where, origin.target, list(origin.args)) if parsed and where else None
         strength = _strength(file, service)
@@ -236,8 +238,6 @@ def _process(source: SourceTree, root: str, name: str, app: App, shared: bool) -
         line = service.key_line(source, "build")
         place = f"{field}.build" if not shared else "build"
         yield Claim(root, place, app.build, app.strength, [Evidence(service.path, line, f"build of {service.name}")])
-    if app.command is None and app.stage and docker.image(app.stage.image).is_called(*docker.FILE_SERVERS):
-        return
     yield Claim(root, f"{field}.kind", app.kind, app.strength, evidence)
     if app.command:
         yield Claim(root, f"{field}.command", app.command, app.strength, [_command_evidence(source, app)])
@@ -271,7 +271,7 @@ def _ports(app: App) -> list[Port]:
     for port in app.service.exposed:
         found.setdefault(port, Port(port, http))
     if not found and app.stage and not app.service.command:
-        for port, protocol, _ in app.stage.ports:
+        for port, protocol, _ in docker.listens(app.stage):
             found.setdefault(port, Port(port, "udp" if protocol == "udp" else http))
     return list(found.values())
 

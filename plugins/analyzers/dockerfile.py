@@ -81,6 +81,11 @@ def _image(
     yield Claim(root, "build", built, strength, [Evidence(path, stage.line, f"builds from {stage.image}")])
     if docker.serves_files(found, target):
         yield from _static(found, where, target, strength)
+        if not in_compose:
+            evidence = [Evidence(path, stage.line, f"a web server's image, {docker.image(stage.image).repository}")]
+            ports = [Port(port, "http") for port, protocol, _ in docker.listens(stage) if protocol == "tcp"]
+            yield Claim(root, "processes.web.kind", "web", strength, evidence)
+            yield Claim(root, "processes.web.ports", ports, strength, evidence)
         return
     kind = command.kind(stage.command, "", ports=bool(stage.ports), default="web")
     name = "web" if kind in ("web", None) else str(kind)

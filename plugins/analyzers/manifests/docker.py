@@ -43,7 +43,15 @@ TAG_VERSIONS: dict[str, re.Pattern[str]] = {
 }
 PUBLIC_REGISTRIES = ("docker.io", "ghcr.io", "quay.io", "gcr.io", "registry.k8s.io", "mcr.microsoft.com",
                      "public.ecr.aws", "docker.elastic.co", "cgr.dev", "lscr.io")  # fmt: skip
-FILE_SERVERS = ("nginx", "nginx-unprivileged", "caddy", "httpd", "static-web-server", "lighttpd")
+# repository -> the port that its web server listens on when its settings say nothing
+FILE_SERVERS = {
+    "nginx": 80,
+    "nginx-unprivileged": 8080,
+    "caddy": 80,
+    "httpd": 80,
+    "static-web-server": 80,
+    "lighttpd": 80,
+}
 # Where the images of file servers look for what they serve.
 WEB_FOLDERS = ("/usr/share/nginx/html", "/usr/share/caddy", "/srv", "/var/www/html", "/usr/local/apache2/htdocs",
                "/public",
@@ -439,6 +447,12 @@ def serves_files(found: Dockerfile, target: str | None = None) -> bool:
     return image(stage.image).is_called(*FILE_SERVERS) and (
         stage.command is None or roles.is_static_server(stage.command)
     )
+
+
+def listens(stage: Stage) -> list[tuple[int, Literal["tcp", "udp"], int]]:
+    """The ports of a stage, with the line that says so: what it exposes, else what its web server listens on."""
+    usual = next((port for name, port in FILE_SERVERS.items() if image(stage.image).is_called(name)), None)
+    return stage.ports or ([(usual, "tcp", stage.line)] if usual else [])
 
 
 def served(found: Dockerfile, target: str | None = None) -> Copy | None:

@@ -120,7 +120,8 @@ def test_pages_in_a_web_servers_image_are_a_static_service(analyzed):
     """
     manifest = json.dumps({"scripts": {"build": "make"}, "dependencies": {"lit": "3"}})
     service = only(analyzed, {"Dockerfile": dockerfile, "package.json": manifest})
-    assert (service.kind, service.static_dir, service.processes) == ("static", "public/out", [])
+    assert (service.kind, service.static_dir, service.start_command) == ("static", "public/out", None)
+    assert [(process.command, [port.port for port in process.ports]) for process in service.processes] == [(None, [80])]
 
 
 def test_a_proxy_with_nothing_but_settings_is_no_service(analyzed):
