@@ -28,9 +28,8 @@ ABOUT = frozenset({"doc", "docs", "documentation", "website", "storybook", ".sto
 EXISTENCE = ("static_dir", "build", "start_command")
 EXISTENCE_PARTS = frozenset({"kind", "command", "ports", "schedule", "build"})
 
-# What makes a folder a library, if it is no service. `<toolchain>.<part>`: these parts count.
+# What makes a folder a library, if it is no service. A package manager alone makes a workspace's top, which is neither.
 MANIFEST = ("name", "language")
-MANIFEST_PARTS = frozenset({"package_manager", "install_command", "build_command", "root"})
 
 
 @dataclass
@@ -183,9 +182,4 @@ def _used(claims: ClaimSet, root: str, services: set[str]) -> list[str]:
 
 
 def _has_manifest(claims: ClaimSet, root: str) -> bool:
-    return any(
-        RANK[claim.strength] <= RANK["manifest"]
-        for name in claims.fields(root)
-        if name in MANIFEST or ("." in name and name.split(".", 1)[1] in MANIFEST_PARTS)
-        for claim in claims.of(root, name)
-    )
+    return any(RANK[claim.strength] <= RANK["manifest"] for claim in claims.of(root, *MANIFEST))

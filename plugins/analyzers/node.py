@@ -72,6 +72,7 @@ def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
             continue
         row = frameworks.framework(source, found)
         claims += _identity(source, found)
+        claims += _members_used(source, found)
         claims += _processes(source, found, chosen, row)
         claims += _findings(found, chosen)
     return claims
@@ -306,6 +307,16 @@ def _identity(source: SourceTree, found: node.Package) -> Iterator[Claim]:
     if libraries:
         line = found.line("dependencies")
         yield Claim(found.root, "libraries", libraries, "manifest", [Evidence(found.path, line, "dependencies")])
+
+
+def _members_used(source: SourceTree, found: node.Package) -> Iterator[Claim]:
+    """The packages of the same workspace that a package depends on: what they need, it needs too."""
+    space = node.workspace_of(source, found.root)
+    members = [node.package(source, root) for root in space.members] if space else []
+    used = sorted(m.root for m in members if m and m.name and m.root != found.root and found.has(m.name))
+    if used:
+        line = found.line("dependencies")
+        yield Claim(found.root, "uses", used, "manifest", [Evidence(found.path, line, "workspace dependencies")])
 
 
 def language(source: SourceTree, root: str) -> str:
