@@ -37,7 +37,7 @@ def test_an_upload_becomes_an_application_and_is_destroyed(server: Server, app: 
     assert "flask" in str(analysis)
     files = server.ok("GET", f"/api/projects/{project}/files")
     assert "Dockerfile" in str(files)
-    status, whole = server.call("GET", f"/api/projects/{project}/files", headers={"Accept": "application/zip"})
+    status, whole = server.call("GET", f"/api/projects/{project}/files?format=zip")
     assert status == 200
     assert isinstance(whole["body"], bytes)
     assert whole["body"][:2] == b"PK"
