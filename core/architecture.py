@@ -47,8 +47,8 @@ from autostack.core.wiring import (
 __all__ = [
     "APP", "DATA", "DEFAULT_PORT", "MEMORY_MIB", "STATIC_PORT", "VOLUME_GIB", "Assembly", "assemble", "build_args",
     "build_env", "can_be_generated", "database_files", "environment", "externals", "inner_path", "is_main", "is_public",
-    "is_static", "main_name", "process_of", "resource_ids", "routes", "run_env", "secrets", "service_of", "slug", "tasks",
-    "workdir",
+    "is_static", "main_name", "process_of", "resource_ids", "routes", "run_env", "secrets", "service_of", "slug",
+    "tasks", "workdir",
 ]  # fmt: skip
 
 MEMORY_MIB: Final = 256  # of a process that the analysis gives no figure for
