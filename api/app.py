@@ -10,11 +10,17 @@ from quart import Blueprint, Quart
 from autostack.api import access, openapi, problems
 from autostack.api.blueprints import health
 from autostack.api.body import ApiRequest, MsgspecJSON
-from autostack.api.guard import Application, Bounds, Guard
+from autostack.api.guard import KIB, Application, Bounds, Guard
 from autostack.api.state import EXTENSION, Api, Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from autostack.core.settings import Settings
+
+# What a form adds to the file that it carries; and an upload where the operator lifted the limit.
+FORM_SLACK: Final = 64 * KIB
+UNLIMITED: Final = 2**40
 
 # One for each resource, in the order of a project's life. Each module has a `blueprint`.
 RESOURCES: Final = (
@@ -23,13 +29,12 @@ RESOURCES: Final = (
 )  # fmt: skip
 
 
-def create_app(api: Api, bounds: Bounds | None = None) -> Quart:
+def create_app(api: Api) -> Quart:
     """The gateway: the API below /api, health, metrics and the page.
 
-    api     what the routes share; its core has been started
-    bounds  what requests are let in; the defaults suit a server on this machine
+    api  what the routes share; its core has been started
     """
-    app = _application("gateway", api.version, bounds or Bounds())
+    app = _application("gateway", api.version, _bounds(api.core.settings))
     app.extensions[EXTENSION] = api
     openapi.register(app, api.version)
     app.json = MsgspecJSON(app)  # after QuartSchema, which sets its own
@@ -39,9 +44,18 @@ def create_app(api: Api, bounds: Bounds | None = None) -> Quart:
     return app
 
 
-def create_inner_app(role: Role, version: str, bounds: Bounds | None = None) -> Quart:
+def create_inner_app(role: Role, version: str) -> Quart:
     """One of the listeners on loopback, which answers for its role alone."""
-    return _application(role, version, bounds or Bounds(literal_hosts=False))
+    return _application(role, version, Bounds(literal_hosts=False))
+
+
+def _bounds(settings: Settings) -> Bounds:
+    """What the gateway lets in: the operator's host names, and uploads up to the owner's limit."""
+    limit = settings.limits.upload_bytes
+    return Bounds(
+        hosts=frozenset(settings.allowed_hosts.lower().replace(",", " ").split()),
+        upload_body=UNLIMITED if limit is None else limit + FORM_SLACK,
+    )
 
 
 def _application(role: Role, version: str, bounds: Bounds) -> Quart:

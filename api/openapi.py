@@ -13,7 +13,7 @@ from typing import Final, cast
 import msgspec
 from quart import Quart
 from quart_schema import QuartSchema
-from quart_schema.openapi import PATH_RE, HttpSecurityScheme, Info, OpenAPIProvider
+from quart_schema.openapi import HttpSecurityScheme, Info, OpenAPIProvider
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing.rules import Rule
 
@@ -25,6 +25,7 @@ Json = dict[str, object]
 PREFIX: Final = "/api/"
 _REFERENCES: Final = "#/components/schemas/{name}"
 _SCHEME: Final = "token"
+_PARAMETER: Final = re.compile(r"<(?:[^<>:]*:)?([^<>]+)>")
 _DOCUMENT: Final = "autostack.openapi"
 
 IDEMPOTENCY_PARAMETER: Final[Json] = {
@@ -65,21 +66,21 @@ class Provider(OpenAPIProvider):
         view = self._app.view_functions[rule.endpoint]
         promised = contract.of(view)
         paths, components = super().build_paths(rule)
+        operations = next(iter(paths.values()))
         responses, more = self._responses(promised)
         components.update(more)
         body, more = self._request_body(promised)
         components.update(more)
-        for operations in paths.values():
-            for method, operation in operations.items():
-                operation["operationId"] = f"{rule.endpoint.replace('.', '_')}"
-                operation["tags"] = [rule.rule.removeprefix(PREFIX).partition("/")[0].partition(".")[0]]
-                operation["responses"] = responses
-                operation["security"] = [] if promised.access == "public" else [{_SCHEME: []}]
-                if body is not None:
-                    operation["requestBody"] = body
-                if promised.idempotent and method == "post":
-                    operation["parameters"] = [*operation["parameters"], IDEMPOTENCY_PARAMETER]
-        return paths, components
+        for method, operation in operations.items():
+            operation["operationId"] = rule.endpoint.replace(".", "_")
+            operation["tags"] = [rule.rule.removeprefix(PREFIX).partition("/")[0].partition(".")[0]]
+            operation["responses"] = responses
+            operation["security"] = [] if promised.access == "public" else [{_SCHEME: []}]
+            if body is not None:
+                operation["requestBody"] = body
+            if promised.idempotent and method == "post":
+                operation["parameters"] = [*operation["parameters"], IDEMPOTENCY_PARAMETER]
+        return {_braced(rule): operations}, components
 
     def build_querystring_parameters(self, model: type[object]) -> tuple[list[Json], Json]:
         """One parameter for each field of the query's model."""
@@ -121,6 +122,11 @@ class Provider(OpenAPIProvider):
 def _model(model: object) -> tuple[Json, Json]:
     (schema,), components = msgspec.json.schema_components([model], schema_hook=_anything, ref_template=_REFERENCES)
     return cast(Json, schema), cast(Json, components)
+
+
+def _braced(rule: Rule) -> str:
+    # quart-schema's own expression swallows what lies between the first parameter and a converter
+    return _PARAMETER.sub(r"{\1}", rule.rule)
 
 
 def _anything(kind: type) -> Json:
@@ -165,4 +171,4 @@ def template(app: Quart, method: str, path: str) -> str | None:
         rule, _ = app.url_map.bind("").match(path.partition("?")[0], method, return_rule=True)
     except HTTPException:
         return None
-    return re.sub(PATH_RE, r"{\1}", rule.rule)
+    return _braced(rule)

@@ -24,7 +24,6 @@ from hypercorn.typing import ASGIFramework
 
 from autostack.api import logs
 from autostack.api.app import create_app, create_inner_app
-from autostack.api.guard import KIB, Bounds
 from autostack.api.state import Api, Role, make_api
 from autostack.core.errors import Busy
 from autostack.core.runtime import open_runtime
@@ -37,10 +36,6 @@ LEAVE_S: Final = 23.0
 REQUESTS_END_S: Final = 8.0
 
 LOOPBACK: Final = "127.0.0.1"
-
-# What a form adds to the file that it carries; and an upload where the operator lifted the limit.
-FORM_SLACK: Final = 64 * KIB
-UNLIMITED: Final = 2**40
 
 
 @dataclass
@@ -146,20 +141,17 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def _give_apps(listeners: list[Listener], api: Api) -> None:
-    settings = api.core.settings
-    hosts = frozenset(settings.allowed_hosts.lower().replace(",", " ").split())
     for listener in listeners:
-        if listener.role == "gateway":
-            upload = settings.limits.upload_bytes
-            bounds = Bounds(hosts=hosts, upload_body=UNLIMITED if upload is None else upload + FORM_SLACK)
-            listener.app = create_app(api, bounds)
-            if settings.trusted_proxies:
-                listener.app = ProxyFixMiddleware(listener.app, "legacy", settings.trusted_proxies)
-        else:
-            listener.app = create_inner_app(listener.role, api.version)
+        if listener.role != "gateway":
+            listener.app = cast(ASGIFramework, create_inner_app(listener.role, api.version))
+            continue
+        listener.app = cast(ASGIFramework, create_app(api))
+        if hops := api.core.settings.trusted_proxies:
+            listener.app = ProxyFixMiddleware(listener.app, "legacy", hops)
 
 
 async def _listen(listener: Listener, asked: Callable[[], Awaitable[object]]) -> None:
+    assert listener.app is not None
     config = Config()
     config.bind = [f"fd://{listener.socket.fileno()}"]
     config.include_server_header = False
@@ -167,4 +159,4 @@ async def _listen(listener: Listener, asked: Callable[[], Awaitable[object]]) ->
     config.accesslog = None  # the application writes one line a request; hypercorn's would cost a third of throughput
     config.errorlog = None
     config.backlog = 256
-    await hypercorn_serve(cast(ASGIFramework, listener.app), config, shutdown_trigger=asked)
+    await hypercorn_serve(listener.app, config, shutdown_trigger=asked)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from quart import Blueprint, g
 
@@ -13,8 +14,8 @@ from autostack.api import arriving, contract, views
 from autostack.api.access import current_user
 from autostack.api.idempotency import idempotent
 from autostack.api.state import api
-from autostack.core import archive
-from autostack.core.errors import NotFound
+from autostack.core.archive import LIMITS, Received, read_upload
+from autostack.core.errors import InputRefused, NotFound
 from autostack.core.projects import UploadRecord
 
 blueprint = Blueprint("uploads", __name__, url_prefix="/api/projects/<project>/uploads")
@@ -24,6 +25,16 @@ _BODIES: Final[dict[str, dict[str, object]]] = {
     **dict.fromkeys(sorted(arriving.RAW), _BINARY),
     arriving.FORM: {"type": "object", "required": [arriving.FIELD], "properties": {arriving.FIELD: _BINARY}},
 }
+
+
+_TOO_LARGE: Final = frozenset({"too-large", "unpacked-too-large", "file-too-large"})
+
+
+class TooLarge(InputRefused):
+    """The archive, or what it unpacks to, is larger than is taken."""
+
+    code = "content-too-large"
+    status = 413
 
 
 @blueprint.post("")
@@ -37,7 +48,7 @@ async def create(project: str) -> tuple[views.Accepted, dict[str, str]]:
     async with arriving.upload(core.settings.data_dir / "incoming") as (packed, filename):
         with tempfile.TemporaryDirectory(dir=core.settings.data_dir / "incoming") as folder:
             stored = Path(folder) / "source.zip"
-            received = await asyncio.to_thread(archive.read_upload, packed, stored)
+            received = await asyncio.to_thread(_read, packed, stored, core.settings.limits.upload_bytes)
             g.begun = True
             upload, event = await core.projects.accept(user, project, received, stored, filename)
     return views.Accepted(upload, event), {"Location": f"/api/projects/{project}/uploads/{upload.id}"}
@@ -58,3 +69,13 @@ async def read(project: str, upload: str) -> UploadRecord:
     if record.project != project:
         raise NotFound("there is no such upload")
     return record
+
+
+def _read(packed: BinaryIO, stored: Path, largest: int | None) -> Received:
+    """In a thread: read a stranger's archive under caps, the operator's own for its size."""
+    try:
+        return read_upload(packed, stored, replace(LIMITS, packed=LIMITS.unpacked if largest is None else largest))
+    except InputRefused as error:
+        if error.detail.get("reason") in _TOO_LARGE:
+            raise TooLarge(error.message, **error.detail) from error
+        raise

@@ -18,7 +18,6 @@ from quart import Quart
 
 from autostack.api import openapi
 from autostack.api.app import create_app
-from autostack.api.guard import Bounds
 from autostack.api.state import make_api
 from autostack.core.runtime import Runtime, open_runtime
 from autostack.core.settings import Limits, Settings
@@ -154,7 +153,7 @@ async def running(folder: Path, **changes: object) -> AsyncIterator[Client]:
 
 
 def application(core: Runtime) -> Quart:
-    return create_app(make_api(core, "test"), Bounds())
+    return create_app(make_api(core, "test"))
 
 
 async def signed_up(client: Client, email: str) -> Client:
@@ -162,7 +161,7 @@ async def signed_up(client: Client, email: str) -> Client:
     made = await client.post("/api/auth/register", {"email": email, "password": PASSWORD})
     assert made.status == 201, made.body
     session = await client.post("/api/auth/login", {"email": email, "password": PASSWORD})
-    return Client(client.app, session.text("token"))
+    return Client(client.app, session.text("access_token"))
 
 
 @pytest.fixture(scope="session")
@@ -197,12 +196,13 @@ async def stranger(anybody: Client) -> Client:
 
 
 @pytest.fixture(scope="session")
-async def world(owner: Client) -> dict[str, str]:
+async def world(owner: Client, core: Runtime) -> dict[str, str]:
     """The owner's things, by the names that routes have for them."""
     project = (await owner.post("/api/projects", {"name": "guestbook"})).text("id")
     upload = (await owner.upload(project, FLASK_APP)).text("upload", "id")
     found = await owner.generated(project)
     planned = await owner.post(f"/api/projects/{project}/deployments", {"target": "aws-ec2"})
+    await core.ended(cast(int, planned.json["event"]))
     return {
         "project": project,
         "upload": upload,
