@@ -51,6 +51,11 @@ class Draft:
         )
 
     @property
+    def is_told(self) -> bool:
+        """Does a claim say that there is such a process, not only how large it is?"""
+        return any(self.claims.get(part) for part in TELLING)
+
+    @property
     def command(self) -> str | None:
         found = self.commands()
         return str(found[0].value) if found else None
@@ -110,13 +115,16 @@ def drafts(claims: ClaimSet, root: str) -> list[Draft]:
     for rest, found in claims.below(root, "processes").items():
         by_name.setdefault(rest.rpartition(".")[0], []).extend(found)
     split = [draft for name in sorted(by_name) for draft in _split(name, by_name[name])]
-    taken: set[str] = set()
-    for draft in sorted(split, key=lambda draft: (draft.tier, draft.name)):
-        draft.name = names.unique(
-            draft.name if _NAME.fullmatch(draft.name) else names.label(draft.name, draft.kind), taken
-        )
-        taken.add(draft.name)
-    return sorted(split, key=lambda draft: (draft.tier, draft.name))
+    known = sorted((draft for draft in split if draft.is_told), key=lambda draft: (draft.tier, draft.name))
+    by_final_name: dict[str, Draft] = {}
+    for draft in known:
+        wanted = draft.name if _NAME.fullmatch(draft.name) else names.label(draft.name, draft.kind)
+        draft.name = names.unique(wanted, by_final_name)
+        by_final_name[draft.name] = draft
+    for draft in split:
+        if not draft.is_told and draft.name in by_final_name:  # memory for a process that there isn't makes none
+            by_final_name[draft.name].absorb(draft)
+    return sorted(known, key=lambda draft: (draft.tier, draft.name))
 
 
 def absorbed(found: Sequence[Draft], framework_port: int | None) -> list[Draft]:
@@ -177,6 +185,11 @@ def assemble(
         record.why[f"{root}#{listening}"] = replace(record.why[by], value=plain(ports))
     kind = _settled_kind(record, root, draft)
     role = _text(settled["role"]) or roles.role(kind, draft.command, draft.name)
+    alone = _flag(settled["singleton"], singleton or roles.is_singleton(role, draft.command))
+    by_command = (settled["command"].winner if settled["command"] else None) or (draft.all[0] if draft.all else None)
+    for part, answer in (("role", role), ("public", public), ("singleton", alone)):
+        if by_command is not None and answer and settled.get(part) is None:
+            record.note(root, f"processes.{draft.name}.{part}", answer, by_command)
     return Process(
         name=draft.name,
         kind=kind,
@@ -187,7 +200,7 @@ def assemble(
         health_path=_text(settled["health_path"]),
         schedule=_text(settled["schedule"]),
         memory_mib=_typed(settled["memory_mib"], int),
-        singleton=_flag(settled["singleton"], singleton or roles.is_singleton(role, draft.command)),
+        singleton=alone,
         build=_typed(settled["build"], Build),
     )
 

@@ -678,6 +678,27 @@ def test_memory_is_taken_over():
     assert process(analysis, "web").memory_mib == 300
 
 
+def test_memory_for_a_process_that_there_is_not_makes_none():
+    analysis = fold([*web(), claim(".", "processes.gone.memory_mib", 300, "guess")])
+    assert names(analysis) == ["web"]
+
+
+def test_memory_finds_the_process_by_the_name_that_the_first_fold_gave_it():
+    first = [
+        *web(),
+        claim(".", "processes.worker.command", "rq worker", "declared", "Procfile", plugin="procfile"),
+        claim(".", "processes.worker.command", "celery -A app worker", "convention", plugin="celery"),
+        claim(".", "processes.big job.command", "python job.py", "declared", "Procfile", plugin="procfile"),
+    ]
+    found = names(fold(first))
+    assert found == ["web", "big-job", "worker", "worker-celery"]
+    sizes = [claim(".", f"processes.{name}.memory_mib", 100 + at, "guess") for at, name in enumerate(found)]
+    analysis = fold([*first, *sizes])
+    assert [(p.name, p.memory_mib) for p in service(analysis, ".").processes] == [
+        ("web", 100), ("big-job", 101), ("worker", 102), ("worker-celery", 103),
+    ]  # fmt: skip
+
+
 def test_the_main_web_process_is_public_unless_a_file_publishes_others():
     assert process(fold(web()), "web").public is True
     assert [port.public for port in process(fold(web()), "web").ports] == [True]

@@ -217,7 +217,7 @@ FLAT = (
     "start_command", "release_command", "port", "port_env", "health_path", "static_dir", "build", "name", "kind",
     "runtime.version",
 )  # fmt: skip
-PROCESS = ("command", "ports", "health_path", "schedule", "memory_mib", "build", "kind")
+PROCESS = ("command", "ports", "health_path", "schedule", "memory_mib", "build", "kind", "role", "public", "singleton")
 
 
 @settings(max_examples=100, deadline=None)
