@@ -169,4 +169,8 @@ def confirm(question: str, *, hint: str) -> bool:
     """Ask on the terminal. Without one, a usage error that names the flag."""
     if not can_ask():
         raise click.UsageError(f"{hint}; there is no terminal to ask: give --yes")
-    return click.confirm(question, default=False, err=True)
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)  # an event loop would hold an interrupt back
+    try:
+        return click.confirm(question, default=False, err=True)
+    finally:
+        signal.signal(signal.SIGINT, former)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.option("--target", metavar="NAME", help="Which deployment, where there are several.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was destroyed as JSON.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing.")
 def command(path: str, target: str | None, yes: bool, as_json: bool, quiet: bool) -> None:
     """Remove a deployment of PATH (default: here) for good: what runs, what was made for it, and its data."""
     from autostack.cli import core, terminal
@@ -37,5 +37,5 @@ def command(path: str, target: str | None, yes: bool, as_json: bool, quiet: bool
     deployment = core.run(work, purpose="autostack destroy", quiet=quiet)
     if as_json:
         terminal.print_json(deployment)
-    else:
+    elif not quiet:
         terminal.say(f"Removed the deployment on {deployment.target}, with its data.")

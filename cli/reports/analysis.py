@@ -40,7 +40,8 @@ def show(analysis: Analysis, path: str, *, everything: bool = False) -> None:
         _service(service, analysis, everything)
     if analysis.resources:
         terminal.heading("Needs")
-        terminal.say("\n".join(terminal.table([_resource(resource) for resource in analysis.resources])))
+        called = {service.root: service.name for service in analysis.services}
+        terminal.say("\n".join(terminal.table([_resource(resource, called) for resource in analysis.resources])))
     if analysis.libraries:
         terminal.heading("Libraries")
         rows = [[lib.name, lib.language or "", terminal.dim(lib.root)] for lib in analysis.libraries]
@@ -134,12 +135,13 @@ def _environment(env: list[Env], everything: bool) -> None:
     terminal.say("\n".join([*lines, line]).rstrip())
 
 
-def _resource(resource: Resource) -> list[str]:
-    version = f" {resource.version}" if resource.version else ""
-    optional = "" if resource.required else " (optional)"
-    users = f"used by {', '.join(resource.used_by)}" if resource.used_by else ""
+def _resource(resource: Resource, names: dict[str, str]) -> list[str]:
+    kind = [resource.kind if resource.kind != resource.name else "", resource.version or ""]
+    kind += ["" if resource.required else "(optional)"]
+    users = ", ".join(names.get(root, root) for root in resource.used_by)
     where = place(resource.evidence[0]) if resource.evidence else ""
-    return [resource.name, f"{resource.kind}{version}{optional}", terminal.clean(users), terminal.dim(where)]
+    what = " ".join(word for word in kind if word)
+    return [resource.name, what, terminal.clean(f"used by {users}" if users else ""), terminal.dim(where)]
 
 
 def _conflicts(analysis: Analysis) -> None:

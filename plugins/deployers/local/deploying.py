@@ -154,7 +154,7 @@ class _Deploy:
 
     def _switch(self, record: ReleaseRecord) -> Outcome:
         self._progress("stopping the former release" if self.former else "starting")
-        left = processes.stop(self.workspace.state().processes, self.deployment.id)
+        left = processes.stop(launch.running(self.workspace, self.deployment.id), self.deployment.id)
         if left:
             return _failed(f"processes of the former release can't be ended: {_numbers(left)}")
         try:
@@ -256,7 +256,7 @@ class _Deploy:
     def _runs(self, record: ReleaseRecord) -> bool:
         state = self.workspace.state()
         wanted = {p.id: p for p in record.programs if p.kind != "release"}
-        alive = {p.id: p for p in state.processes if processes.alive(p)}
+        alive = {p.id: p for p in state.processes if processes.members(p, self.deployment.id)}
         if state.running != record.number or wanted.keys() != alive.keys():
             return False
         return all(

@@ -20,7 +20,7 @@ def destroy(deployment: Deployment, keep: bool, ctx: Context) -> Outcome:
     workspace = Workspace.of(ctx)
     state = workspace.state()
     ctx.progress(0, 2, "stopping")
-    left = processes.stop(state.processes, deployment.id)
+    left = processes.stop(launch.running(workspace, deployment.id), deployment.id)
     if left:
         return Outcome(
             state="failed",

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal
 
 from autostack.core.architecture import process_of, service_of
 from autostack.core.errors import AutoStackError
-from autostack.plugins.deployers.local import data, environment
+from autostack.plugins.deployers.local import data, environment, processes
 from autostack.plugins.deployers.local.proposal import STATIC_SERVER
-from autostack.plugins.deployers.local.workspace import Program, ReleaseRecord, State, Workspace
+from autostack.plugins.deployers.local.workspace import Program, ReleaseRecord, Started, State, Workspace
 
 if TYPE_CHECKING:
     from autostack.core.model import Analysis, Architecture, Component, Route, Service
@@ -81,6 +81,13 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def running(workspace: Workspace, deployment: str) -> list[Started]:
+    """All that has to be ended: what was written down, and what carries the deployment's mark."""
+    known = workspace.state().processes
+    ids = {process.id for process in known if process.boot == processes.boot()}
+    return [*known, *(stray for stray in processes.strays(deployment) if stray.id not in ids)]
 
 
 def given(analysis: Analysis, values: Mapping[str, str], workspace: Workspace) -> dict[str, str]:

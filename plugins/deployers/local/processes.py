@@ -5,6 +5,7 @@ A process id alone is never trusted: after a restart, or once it was reused, it 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -69,10 +70,26 @@ def members(process: Started, deployment: str) -> list[int]:
     """
     led = alive(process)
     mark = f"{MARK}={deployment}/{process.id}".encode()
+    table = [entry for entry in _table() if not entry.zombie]
+    own = _line_of_descent(table)
     return [
         entry.pid
-        for entry in _table()
-        if not entry.zombie and ((led and entry.session == process.pid) or mark in _environment(entry.pid))
+        for entry in table
+        if entry.pid not in own and ((led and entry.session == process.pid) or mark in _environment(entry.pid))
+    ]
+
+
+def strays(deployment: str) -> list[Started]:
+    """All that carries the deployment's mark, also what an interrupted deployer didn't write down."""
+    prefix = f"{MARK}={deployment}/".encode()
+    table = [entry for entry in _table() if not entry.zombie]
+    own = _line_of_descent(table)
+    return [
+        Started(variable.removeprefix(prefix).decode(errors="replace"), entry.pid, entry.ticks, boot())
+        for entry in table
+        if entry.pid not in own
+        for variable in _environment(entry.pid)
+        if variable.startswith(prefix)
     ]
 
 
@@ -168,12 +185,21 @@ def _environment(pid: int) -> list[bytes]:
         return []
 
 
+def _line_of_descent(table: list[_Entry]) -> set[int]:
+    """This process and all above it: they may carry a mark too, where AutoStack is called by an application."""
+    parents = {entry.pid: entry.parent for entry in table}
+    found: set[int] = set()
+    pid = os.getpid()
+    while pid > 1 and pid not in found:
+        found.add(pid)
+        pid = parents.get(pid, 0)
+    return found
+
+
 def _signal(process: Started, deployment: str, number: signal.Signals) -> None:
     for pid in members(process, deployment):
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # what stays is reported by `stop`
             os.kill(pid, number)
-        except ProcessLookupError:
-            continue
 
 
 def _wait(processes: list[Started], deployment: str, seconds: float) -> None:

@@ -78,12 +78,13 @@ class Environment:
 def work(service: Service) -> list[Work]:
     """What is installed and built for a service, in order: toolchains that serve it first, its own last."""
     main = service.runtime.name if service.runtime else None
+    same = [t for t in service.toolchains if t.name == main]
+    own = next((t for t in same if t.root == service.build_root), same[0] if same else None)
     found = [
         Work(t.name, t.root, t.package_manager, None, t.install_command, t.build_command, t.runtime)
         for t in service.toolchains
-        if t.name != main
+        if t is not own
     ]
-    own = next((t for t in service.toolchains if t.name == main), None)
     if main or service.install_command or service.build_command:
         found.append(
             Work(

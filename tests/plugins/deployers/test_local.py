@@ -16,6 +16,7 @@ import pytest
 
 from autostack.core.context import Cancelled, Context
 from autostack.core.errors import Declined
+from autostack.core.ids import new_id
 from autostack.core.model import (
     Analysis,
     Architecture,
@@ -37,6 +38,8 @@ from autostack.core.source import SourceTree
 from autostack.plugins.deployers import local
 from autostack.plugins.deployers.local import health, processes
 from autostack.plugins.deployers.local.workspace import Started, Workspace
+
+DEPLOYMENT = new_id()  # marks processes of the whole machine: another run of these tests has another one
 
 SERVER = """
 import http.server, os, sqlite3, sys
@@ -65,7 +68,7 @@ class Place:
     number: int = 0
 
     def __post_init__(self) -> None:
-        self.deployment = Deployment("d1", "p1", "local", "app", "new")
+        self.deployment = Deployment(DEPLOYMENT, "p1", "local", "app", "new")
         self.releases: dict[int, Release] = {}
 
     def ctx(self) -> Context:
@@ -82,7 +85,7 @@ class Place:
         self, analysis: Analysis, *, number: int | None = None, checkpoint: dict[str, object] | None = None
     ) -> Outcome:
         self.number = number or self.number + 1
-        release = Release(f"r{self.number}", "d1", self.number, "b1", "running", checkpoint=checkpoint)
+        release = Release(f"r{self.number}", DEPLOYMENT, self.number, "b1", "running", checkpoint=checkpoint)
         source = SourceTree.open(self.source)
         return local.deploy_requested(self.deployment, release, analysis, self.propose(analysis), source, self.ctx())
 
@@ -132,7 +135,7 @@ def marked() -> list[str]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             try:
-                if b"AUTOSTACK_DEPLOYMENT=d1/" in (entry / "environ").read_bytes():
+                if f"AUTOSTACK_DEPLOYMENT={DEPLOYMENT}/".encode() in (entry / "environ").read_bytes():
                     found.append((entry / "cmdline").read_text())
             except OSError:
                 continue
@@ -278,7 +281,7 @@ def test_a_needed_postgres_is_declined_until_an_address_is_given(place: Place) -
     architecture = place.propose(analysis)
     assert architecture.declined is None
     assert architecture.externals == ["DATABASE_URL"]
-    release = Release("r1", "d1", 1, "b1", "planned")
+    release = Release("r1", DEPLOYMENT, 1, "b1", "planned")
     source = SourceTree.open(place.source)
     with pytest.raises(Declined, match=r"needs Postgres: give --env DATABASE_URL=.*target compose"):
         local.plan_requested(place.deployment, release, analysis, architecture, source, place.ctx())
@@ -294,7 +297,7 @@ def test_the_plan_says_what_will_run(place: Place) -> None:
         runtime=Runtime("python"), toolchains=[python], install_command="pip install -r requirements.txt", **STORED
     )
     analysis = Analysis(services=[service])
-    release = Release("r1", "d1", 1, "b1", "planned")
+    release = Release("r1", DEPLOYMENT, 1, "b1", "planned")
     plan = local.plan_requested(
         place.deployment, release, analysis, place.propose(analysis), SourceTree.open(place.source), place.ctx()
     )
@@ -387,20 +390,40 @@ def test_a_process_id_that_now_belongs_to_somebody_else_is_left_alone() -> None:
             Started("app", stranger.pid, str(int(ticks) - 1), processes.boot()),
             Started("app", stranger.pid, ticks, "another boot"),
         ]
-        assert processes.stop(stale, "d1", 0.2) == []
+        assert processes.stop(stale, DEPLOYMENT, 0.2) == []
         assert stranger.poll() is None
     finally:
         stranger.kill()
         stranger.wait()
 
 
+def test_what_an_interrupted_deployer_did_not_write_down_is_ended(place: Place) -> None:
+    place.write(page("found"))
+    analysis = Analysis(services=[web(**STORED)])
+    place.deploy(analysis)
+    (place.workspace / "state.json").unlink()
+    assert marked() != []
+    place.destroy(keep=True)
+    assert marked() == []
+
+
+def test_a_program_that_leaves_its_session_is_ended_too(place: Place) -> None:
+    place.write({**page("away"), "work.py": "import os, time\nos.setsid() if os.fork() == 0 else 0\ntime.sleep(593)"})
+    service = web(**STORED)
+    worker = Process("worker", "worker", "worker", "python3 work.py")
+    assert place.deploy(Analysis(services=[replace(service, processes=[*service.processes, worker])])).state == "done"
+    assert sum("work.py" in command and "sh" not in command for command in marked()) == 2
+    place.destroy(keep=True)
+    assert marked() == []
+
+
 def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     started, child = processes.start(
-        "app", ["/bin/sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"], deployment="d2", folder=tmp_path,
+        "app", ["/bin/sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"], deployment=DEPLOYMENT, folder=tmp_path,
         environment={"PATH": os.environ["PATH"]}, log=tmp_path / "log", port=None,
     )  # fmt: skip
     assert processes.alive(started)
-    assert processes.stop([started], "d2", 0.5) == []
+    assert processes.stop([started], DEPLOYMENT, 0.5) == []
     assert child.wait(5) == -signal.SIGKILL
 
 
