@@ -89,19 +89,17 @@ class _Connection(sqlite3.Connection):
         names: Row = {}
         self.execute("savepoint unit")
         for statement in unit:
-            refusal = statement.refusal or Refused(
-                f"refused: {statement.sql.split()[0]} touched other rows than expected"
-            )
             try:
                 cursor = self.execute(statement.sql, {**statement.parameters, **names})
                 returned = cursor.fetchall() if cursor.description is not None else []
             except sqlite3.IntegrityError as error:
-                if statement.refusal is None:
-                    refusal = Refused(f"refused: {error}")
-                return self._undo(refusal)
+                return self._undo(statement.refusal or Refused(f"refused: {error}"))
+            except (sqlite3.Warning, sqlite3.ProgrammingError, sqlite3.DataError, ValueError, OverflowError) as error:
+                return self._undo(Refused(f"refused: {error}"))  # a value that SQLite can't hold, as half a surrogate
             touched = len(returned) if cursor.description is not None else cursor.rowcount
             if statement.rows is not None and touched != statement.rows:
-                return self._undo(refusal)
+                verb = statement.sql.split()[0]
+                return self._undo(statement.refusal or Refused(f"refused: {verb} touched other rows than expected"))
             if statement.into is not None:
                 names[statement.into] = returned[0][0] if returned else None
         self.execute("release unit")
@@ -129,6 +127,7 @@ class Database:
         self._queue: asyncio.Queue[tuple[Unit, asyncio.Future[Row]] | None] = asyncio.Queue()
         self._held: list[HeldConnection] = []
         self._task: asyncio.Task[None] | None = None
+        self._closing = False
 
     async def open(self) -> None:
         """Open both connections and start the writer."""
@@ -145,9 +144,11 @@ class Database:
 
     async def close(self) -> None:
         """Write what has queued up, and close."""
+        self._closing = True
         if self._task is not None:
             self._queue.put_nowait(None)
             await self._task
+            self._task = None
         for connection in reversed(self._held):
             await connection.__aexit__(None, None, None)
         self._held.clear()
@@ -156,8 +157,10 @@ class Database:
     async def write(self, *statements: Statement) -> Row:
         """Run a unit; returns after the commit, with the names that its statements took `into`.
 
-        Raises the refusal of the statement whose expectation failed, StorageFull, or Refused.
+        Raises the refusal of the statement whose expectation failed, StorageFull, Busy, or Refused.
         """
+        if self._closing:
+            raise Busy("the database is being closed")
         done: asyncio.Future[Row] = asyncio.get_running_loop().create_future()
         self._queue.put_nowait((statements, done))
         return await done
@@ -210,16 +213,18 @@ class Database:
 
     async def _one_by_one(self, work: list[tuple[Unit, asyncio.Future[Row]]], error: sqlite3.Error) -> None:
         """After an error in a batch: only the guilty unit's caller may get it."""
+        found = _as_refusal(error)
+        nobody_guilty = isinstance(found, Busy) and not isinstance(found, StorageFull)  # waiting again is for no one
         for unit, done in work:
-            try:
-                (result,) = await self._run([unit]) if len(work) > 1 else [_as_refusal(error)]
-            except sqlite3.Error as own:
-                result = _as_refusal(own)
+            result: Row | AutoStackError = found
+            if len(work) > 1 and not nobody_guilty:
+                try:
+                    (result,) = await self._run([unit])
+                except sqlite3.Error as own:
+                    result = _as_refusal(own)
+            _settle(done, result)
             if isinstance(result, _Fatal):
-                done.set_exception(result)
                 self._fatal(result)
-            else:
-                _settle(done, result)
 
 
 class _Fatal(AutoStackError):
