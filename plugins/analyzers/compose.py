@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 from autostack.core import Build, Claim, Evidence, Finding, Port, ResourceEnv, SourceTree, hookimpl
 from autostack.core.model import ProcessKind
+from autostack.core.source import folder, join
 from autostack.core.strengths import Strength
-from autostack.plugins.analyzers.manifests import command, compose, docker, environment, images
+from autostack.plugins.analyzers.manifests import command, compose, docker, environment, images, roots
 from autostack.plugins.analyzers.manifests.compose import ComposeFile, ComposeService
 
 # Words of a variable's name that say which store it belongs to, beside the store's own name.
@@ -96,15 +97,19 @@ def _apps(source: SourceTree, file: ComposeFile, stores: Sequence[Store]) -> lis
     found = []
     for service in file.services.values():
         origin = service.build or built.get(service.image or "")
-        if origin is None or service.name in known:
+        if service.name in known:
+            continue
+        if origin is None:
+            found += _published(source, file, service)
             continue
         parsed = docker.dockerfile(source, origin.dockerfile)
         where = docker.place(source, origin.dockerfile, origin.context, origin.target) if parsed else None
         if parsed and where and docker.is_proxy(source, parsed, where):
             continue
-        stage = parsed.stage(origin.target) if parsed else None
+        stage = parsed.stage(origin.target or parsed.target) if parsed else None
         served = parsed is not None and docker.serves_files(parsed, origin.target) and service.command is None
-        typed = None if served else service.command or (stage.command if stage else None)
+        own = docker.typed_in(where, stage) if where and stage else None
+        typed = None if served else service.command or own
         open_to_others = bool(
             served or service.ports or service.exposed or (stage and stage.ports and not service.command)
         )
@@ -116,6 +121,29 @@ def _apps(source: SourceTree, file: ComposeFile, stores: Sequence[Store]) -> lis
     return found
 
 
+def _published(source: SourceTree, file: ComposeFile, service: ComposeService) -> list[App]:
+    """The application under the image's name that it is published as: `ghcr.io/acme/shop` where package `shop` is."""
+    if service.image is None or images.auxiliary(service.image) or images.store(service.image):
+        return []
+    names = roots.named(source)
+    root = names.get(docker.image(service.image).repository.rpartition("/")[2]) or names.get(service.name.lower())
+    others = [s for s in file.services.values() if s.build or (s.image and not images.auxiliary(s.image))]
+    beside = join(folder(service.path), "Dockerfile")
+    if root is None and service.ports and beside in source and not any(_is_other(other, service) for other in others):
+        root = folder(service.path)
+    if root is None:
+        return []
+    path = join(root, "Dockerfile")
+    root = docker.place(source, path).root if path in source else root
+    kind = command.kind(service.command, service.name, ports=bool(service.ports), default="worker") or "worker"
+    return [App(service, root, _strength(file, service), kind, service.command, None, None)]
+
+
+def _is_other(other: ComposeService, service: ComposeService) -> bool:
+    """Whether another service runs a program too, so that it isn't clear which one the source is."""
+    return other is not service and (other.build is not None or images.store(other.image or "") is None)
+
+
 def _strength(file: ComposeFile, service: ComposeService) -> Strength:
     if file.kind == "development" or service.development or service.optional:
         return "guess"
@@ -125,7 +153,7 @@ def _strength(file: ComposeFile, service: ComposeService) -> Strength:
 def _others(file: ComposeFile, stores: Sequence[Store], apps: Sequence[App]) -> Iterator[Claim]:
     """What is neither: dashboards, proxies and tools, and programs that come as an image."""
     known = {store.service.name for store in stores} | {app.service.name for app in apps}
-    roots = sorted({app.root for app in apps})
+    served = sorted({app.root for app in apps})
     for service in file.services.values():
         if service.name in known:
             continue
@@ -135,9 +163,9 @@ def _others(file: ComposeFile, stores: Sequence[Store], apps: Sequence[App]) -> 
         tool = images.auxiliary(service.image or "") if service.image else "proxy"
         if tool:
             yield Claim(".", f"auxiliary.{service.name}", tool, "declared", evidence)
-        elif service.image and roots:
+        elif service.image and served:
             found = docker.image(service.image)
-            yield Claim(roots[0], f"images.{found.name}", found.private, "declared", evidence)
+            yield Claim(served[0], f"images.{found.name}", found.private, "declared", evidence)
 
 
 # ---------------------------------------------------------------------------------------------- resources
@@ -290,7 +318,7 @@ def _service(source: SourceTree, app: App, stores: Sequence[Store], apps: Sequen
     for name, value in service.env.items():
         line = service.key_line(source, "environment", name)
         evidence = [Evidence(service.path, line, f"environment of {service.name}")]
-        required = value is not None and _is_required(value)
+        required = value is not None and _is_required(name, value)
         plain = None if value is None or "$" in value or _host_in(value, hosts) else value
         setting = environment.setting(name, plain, required)
         if setting:
@@ -314,10 +342,11 @@ def _service(source: SourceTree, app: App, stores: Sequence[Store], apps: Sequen
             yield Claim(app.root, f"volumes.{place}", docker.purpose(place), app.strength, evidence)
 
 
-def _is_required(value: str) -> bool:
-    """Whether compose takes the value from the user's environment, with no default."""
-    match = re.fullmatch(r"\$\{?[A-Za-z_]\w*(?::?\?[^{}]*)?\}?", value.strip())
-    return match is not None
+def _is_required(name: str, value: str) -> bool:
+    """Whether the value has to come from the user: `${X:?}` insists on it, and a secret has no sensible other one."""
+    if re.fullmatch(r"\$\{[A-Za-z_]\w*:?\?[^{}]*\}", value.strip()):
+        return True
+    return environment.is_secret(name) and re.fullmatch(r"\$\{?[A-Za-z_]\w*\}?", value.strip()) is not None
 
 
 def _calls(value: str, other: App) -> bool:

@@ -13,7 +13,6 @@ from autostack.plugins.analyzers.manifests import command, compose, docker, envi
 
 # Parts of a Dockerfile's name that say when it is used.
 PRODUCTION = ("prod", "production", "release", "deploy")
-DEVELOPMENT = compose.DEVELOPMENT_WORDS
 # Folders whose Dockerfiles are not the application's.
 ASIDE = (".devcontainer", ".github", ".gitlab", "node_modules", "vendor")
 
@@ -34,7 +33,8 @@ def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
     for root in sorted(by_root):
         ranked = sorted(by_root[root], key=lambda one: (_rank(one[0], one[1]), one[0]))
         for position, (path, found, where) in enumerate(ranked):
-            target = used[path].build.target if path in used and used[path].build else None  # type: ignore[union-attr]
+            named = compose.builds(source).get(path)
+            target = named.target if named else found.target
             if docker.is_store(found) or docker.is_proxy(source, found, where):
                 continue
             said += _versions(source, found, where)
@@ -49,12 +49,14 @@ def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
 
 def _rank(path: str, found: docker.Dockerfile) -> int:
     """Which of several Dockerfiles of one root builds its main image: one for production, the plain one, any other."""
-    words = _words(path)
-    if is_development(found, path):
-        return 3
-    if words & set(PRODUCTION):
+    stage = found.stage(found.target)
+    if is_development(found, path, found.target):
+        return 4
+    if _words(path) & set(PRODUCTION):
         return 0
-    return 1 if path.rpartition("/")[2] in ("Dockerfile", "Containerfile") else 2
+    if stage.command is None and not stage.ports and not docker.serves_files(found):
+        return 3  # a base for other images
+    return 1 if path.rpartition("/")[2].lower() in ("dockerfile", "containerfile") else 2
 
 
 def _words(path: str) -> set[str]:
@@ -64,7 +66,7 @@ def _words(path: str) -> set[str]:
 def is_development(found: docker.Dockerfile, path: str, target: str | None = None) -> bool:
     """Whether a Dockerfile is named for development, or its built stage is, or starts a development server."""
     stage = found.stage(target)
-    if _words(path) & set(DEVELOPMENT) or set(re.split(r"[.\-_]", (stage.name or "").lower())) & set(DEVELOPMENT):
+    if docker.is_for_development(path.rpartition("/")[2]) or docker.is_for_development(stage.name):
         return True
     return stage.command is not None and roles.is_development(stage.command)
 
@@ -93,7 +95,7 @@ def _image(
         evidence = [Evidence(path, stage.command_line or stage.line, "CMD" if stage.command else "EXPOSE")]
         yield Claim(root, f"processes.{name}.kind", kind, strength, evidence)
         if stage.command:
-            yield Claim(root, f"processes.{name}.command", stage.command, strength, evidence)
+            yield Claim(root, f"processes.{name}.command", docker.typed_in(where, stage), strength, evidence)
         if stage.ports:
             listened = [Port(port, "http" if p == "tcp" else p) for port, p, _ in stage.ports]
             yield Claim(
@@ -153,7 +155,7 @@ def _environment(stage: docker.Stage, root: str, path: str) -> Iterator[Claim]:
 def _versions(source: SourceTree, found: docker.Dockerfile, where: docker.Place) -> Iterator[Claim]:
     """The versions of the languages that the stages start from, each for the root whose code it builds."""
     last = found.stage()
-    guessed = bool(_words(found.path) & set(DEVELOPMENT))
+    guessed = docker.is_for_development(found.path.rpartition("/")[2])
     for stage in found.images():
         known = docker.runtime(stage.image)
         toolchain, version = known or ("", None)

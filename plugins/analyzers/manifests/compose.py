@@ -24,11 +24,6 @@ PRODUCTION = ("prod", "production", "deploy", "release", "live")
 MAX_SERVICES = 100
 MAX_PORTS = 20
 
-# Words in the name of a file, target or profile that mean a developer's machine or a test.
-DEVELOPMENT_WORDS = (
-    "dev", "devel", "develop", "development", "local", "debug", "test", "tests", "testing", "ci", "e2e", "override",
-    "watch",
-)  # fmt: skip
 # Values of variables that mean the same.
 DEVELOPMENT_ENV = {
     "NODE_ENV": ("development", "dev", "test"), "FLASK_ENV": ("development",), "FLASK_DEBUG": ("1", "true"),
@@ -147,7 +142,7 @@ def _kind(name: str) -> Literal["base", "production", "development"] | None:
     if match is None:
         return None
     said = set(re.split(r"[.-]", match[1].lower()))
-    return "production" if said & set(PRODUCTION) and not said & set(DEVELOPMENT_WORDS) else "development"
+    return "production" if said & set(PRODUCTION) and not docker.is_for_development(match[1]) else "development"
 
 
 def _file(source: SourceTree, path: str) -> ComposeFile | None:
@@ -365,7 +360,7 @@ def _is_development(
     if build and any(m.bind and m.source and _is_source(source, build.context, m.source) for m in mounts):
         return True
     named = [build.target or "", build.dockerfile.rpartition("/")[2]] if build else []
-    if any(set(re.split(r"[.\-_]", word.lower())) & set(DEVELOPMENT_WORDS) for word in [*named, *profiles]):
+    if any(docker.is_for_development(word) for word in [*named, *profiles]):
         return True
     return any((env.get(name) or "") in values for name, values in DEVELOPMENT_ENV.items())
 

@@ -16,7 +16,7 @@ from autostack.core.model import Build
 from autostack.core.source import SourceTree, above, folder, join
 from autostack.plugins.analyzers.manifests import command
 from autostack.plugins.analyzers.manifests.once import once
-from autostack.plugins.analyzers.manifests.roots import has_manifest
+from autostack.plugins.analyzers.manifests.roots import has_manifest, toolchains
 
 if TYPE_CHECKING:
     from e2b_dockerfile_utils import DockerfileInstruction
@@ -43,6 +43,11 @@ TAG_VERSIONS: dict[str, re.Pattern[str]] = {
 }
 PUBLIC_REGISTRIES = ("docker.io", "ghcr.io", "quay.io", "gcr.io", "registry.k8s.io", "mcr.microsoft.com",
                      "public.ecr.aws", "docker.elastic.co", "cgr.dev", "lscr.io")  # fmt: skip
+# Images without a shell, whose entry point is the runtime. https://github.com/GoogleContainerTools/distroless
+DISTROLESS = {
+    f"distroless/nodejs{version}-debian{debian}": "node" for version in (18, 20, 22, 24) for debian in (11, 12, 13)
+}
+DISTROLESS |= {f"distroless/python3-debian{debian}": "python" for debian in (11, 12, 13)}
 # repository -> the port that its web server listens on when its settings say nothing
 FILE_SERVERS = {
     "nginx": 80,
@@ -130,6 +135,8 @@ class Stage:
             text = words[0] if len(words) == 1 and " " in words[0] else command.shell([*words, *arguments])
         elif self.words:
             text = self.words[0] if self.shell_form else command.shell(self.words)
+            if image(self.image).is_called(*DISTROLESS) and not self.shell_form:
+                text = f"{DISTROLESS[_distroless(self.image)]} {text}"
         else:
             return None
         text = text.strip().removeprefix("exec ").strip()
@@ -140,6 +147,20 @@ class Stage:
     @property
     def command_line(self) -> int | None:
         return self.line_of_command or self.entrypoint_line
+
+
+# Names of stages that production runs.
+PRODUCTION_STAGES = ("production", "prod", "release", "runner", "runtime", "final", "app", "deploy", "prd", "server")
+# Words in the name of a stage, a file or a profile that mean a developer's machine or a test.
+DEVELOPMENT_WORDS = (
+    "dev", "devel", "develop", "development", "local", "debug", "test", "tests", "testing", "ci", "e2e", "override",
+    "watch",
+)  # fmt: skip
+
+
+def is_for_development(name: str | None) -> bool:
+    """Whether a name says that what it names is for a developer's machine or for tests."""
+    return bool(set(re.split(r"[.\-_]", (name or "").lower())) & set(DEVELOPMENT_WORDS))
 
 
 @dataclass(frozen=True)
@@ -159,6 +180,17 @@ class Dockerfile:
             chain.append(next(s for s in self.stages if s.name is not None and s.name.lower() == chain[-1].below))
         return _flattened(chain)
 
+    @property
+    def target(self) -> str | None:
+        """The stage to build where nobody names one: None is the last; another, if that one is for development."""
+        last = self.stage()
+        if not is_for_development(last.name) and (
+            last.command or last.ports or image(last.image).is_called(*FILE_SERVERS)
+        ):
+            return None
+        named = [stage.name for stage in self.stages[:-1] if stage.name and stage.name.lower() in PRODUCTION_STAGES]
+        return next((name for name in reversed(named) if self.stage(name).command), None)
+
     def images(self, target: str | None = None) -> list[Stage]:
         """The stages that start from an image of outside, the target's own last."""
         return [stage for stage in self.stages if stage.below is None and stage.image != "scratch"]
@@ -177,9 +209,16 @@ def image(name: str) -> Image:
     return Image(plain, full.lower(), tag or None)
 
 
+def _distroless(name: str) -> str:
+    return next(known for known in DISTROLESS if image(name).is_called(known))
+
+
 def runtime(name: str) -> tuple[str, str | None] | None:
     """Toolchain and version of a language's image (`python:3.12-slim`: python, 3.12), or None."""
     found = image(name)
+    match = re.search(r"distroless/nodejs(\d+)-", found.repository)
+    if match:
+        return "node", match[1]
     for repository, toolchain in RUNTIMES.items():
         if not found.is_called(repository):
             continue
@@ -398,11 +437,29 @@ def place(source: SourceTree, path: str, context: str | None = None, target: str
     copied = copied_roots(source, found.stage(target), context) if found else []
     if found and not copied:
         copied = sorted({root for stage in found.stages for root in copied_roots(source, stage, context)})
+    named = _named_by_command(source, found, context, target) if found else None
+    if named:
+        return Place(named, context)
     if has_manifest(source, here) and (here == context or here in copied or not copied):
         return Place(here, context)
     if len(copied) == 1:
         return Place(copied[0], context)
     return Place(context, context)
+
+
+def _named_by_command(source: SourceTree, found: Dockerfile, context: str, target: str | None) -> str | None:
+    """The member of a workspace that an image at the workspace's top starts: `node apps/api/dist/main.js`."""
+    stage = found.stage(target if target else found.target)
+    words = (stage.command or "").replace("=", " ").split()
+    for root in sorted(toolchains(source), key=lambda root: (-root.count("/"), root)):
+        inside = posixpath.relpath(root, context)
+        if inside.startswith("..") or inside == ".":
+            continue
+        if any(word.removeprefix("./") == inside or word.removeprefix("./").startswith(inside + "/") for word in words):
+            return root
+        if stage.workdir.endswith("/" + inside):
+            return root
+    return None
 
 
 def copied_roots(source: SourceTree, stage: Stage, context: str) -> list[str]:
@@ -419,26 +476,46 @@ def copied_roots(source: SourceTree, stage: Stage, context: str) -> list[str]:
     return roots
 
 
+# Folders that only hold files for building: their Dockerfiles are about the folder above.
+BUILD_FOLDERS = (
+    "docker",
+    ".docker",
+    "dockerfiles",
+    "deploy",
+    "deployment",
+    "build",
+    "ci",
+    "container",
+    "containers",
+    "infra",
+)
+
+
 def _guessed_context(source: SourceTree, found: Dockerfile | None, here: str) -> str:
+    """The folder that has most of what is copied; among equals one with a manifest, then the nearest."""
     copies = [copy for stage in found.stages for copy in stage.copies if copy.stage is None] if found else []
     wanted = {path for copy in copies for path in copy.sources if path != "."}
     wanted = {path for path in wanted if not set("*?[$") & set(path) and not path.startswith("..")}
-    best, most = here, -1
+    best, most = here, (-1, False)
     for up in above(here):
         have = sum(join(up, path) in source or join(up, path) in _folders(source) for path in wanted)
-        if have > most:
-            best, most = up, have
-    if not wanted and not has_manifest(source, here) and not set(_files_in(source, here)) - {"Dockerfile"}:
-        return folder(here) if here != "." else here
+        if (have, has_manifest(source, up)) > most:
+            best, most = up, (have, has_manifest(source, up))
+    if most == (0, False) and here.rpartition("/")[2] in BUILD_FOLDERS:
+        return folder(here)
     return best
-
-
-def _files_in(source: SourceTree, root: str) -> list[str]:
-    return [path.rpartition("/")[2] for path in source.below(root) if folder(path) == root]
 
 
 def _folders(source: SourceTree) -> frozenset[str]:
     return once(source, "docker.folders", lambda: frozenset(up for path in source.files for up in above(folder(path))))
+
+
+def typed_in(where: Place, stage: Stage) -> str | None:
+    """A stage's command as it is typed in the root: without the way to it, where the image works in the context."""
+    inside = posixpath.relpath(where.root, where.context)
+    if stage.command is None or inside == "." or inside.startswith("..") or stage.workdir.endswith("/" + inside):
+        return stage.command
+    return re.sub(rf"(?<![\w.=:/-])(?:\./)?{re.escape(inside)}/(?=[\w.])", "", stage.command)
 
 
 def serves_files(found: Dockerfile, target: str | None = None) -> bool:

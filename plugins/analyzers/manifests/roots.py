@@ -1,7 +1,8 @@
 """Which folders hold code of their own: a table of the manifests of all languages."""
 
-from autostack.core.source import SourceTree, folder
+from autostack.core.source import SourceTree, folder, join
 from autostack.plugins.analyzers.manifests.once import once
+from autostack.plugins.analyzers.manifests.shape import at
 
 # file name -> toolchain
 MANIFESTS: dict[str, str] = {
@@ -23,6 +24,22 @@ def toolchains(source: SourceTree) -> dict[str, frozenset[str]]:
 def has_manifest(source: SourceTree, root: str) -> bool:
     """Whether a folder has a manifest of any language."""
     return root in toolchains(source)
+
+
+def named(source: SourceTree) -> dict[str, str]:
+    """The folders with a manifest, by the name that the manifest gives them or by their own; shallow ones win."""
+    return once(source, "roots.named", lambda: _named(source))
+
+
+def _named(source: SourceTree) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for root in sorted(toolchains(source), key=lambda root: (root.count("/"), root)):
+        package, project = source.json(join(root, "package.json")), source.toml(join(root, "pyproject.toml"))
+        said = (at(package, "name"), at(project, "project", "name"), at(project, "tool", "poetry", "name"))
+        for name in (*said, root.rpartition("/")[2]):
+            if isinstance(name, str) and name not in ("", "."):
+                found.setdefault(name.rpartition("/")[2].lower(), root)
+    return found
 
 
 def _toolchains(source: SourceTree) -> dict[str, frozenset[str]]:

@@ -278,3 +278,30 @@ def test_values_of_secrets_are_never_kept(analyzed):
 )  # fmt: skip
 def test_a_compose_file_from_a_stranger_never_fails(analyzed, content):
     analyzed({"compose.yaml": content, "Dockerfile": "FROM x\n", "package.json": "{}"}, plugins=PLUGINS)
+
+
+def test_the_application_may_stand_there_as_the_image_that_it_is_published_as(analyzed):
+    text = """
+        services:
+          stats:
+            image: ghcr.io/acme/stats:latest
+            ports: ["3000:3000"]
+            environment:
+              DATABASE_URL: postgresql://stats:stats@db:5432/stats
+            volumes: ["files:/app/uploads"]
+          db: {image: "postgres:15-alpine"}
+    """
+    files = {
+        "docker-compose.yml": text,
+        "package.json": json.dumps({"name": "stats", "dependencies": {"express": "5"}}),
+    }
+    analysis = analyzed({**files, "server.js": "app.listen(3000)"}, plugins=PLUGINS)
+    (service,) = analysis.services
+    assert (service.root, service.port, service.needs, service.images) == (".", 3000, ["db"], [])
+    assert carried(analysis, "db") == {"DATABASE_URL": "url"}
+
+
+def test_a_strangers_image_beside_the_application_is_listed(analyzed):
+    text = "services:\n  api: {build: api, ports: ['8000']}\n  pdf: {image: 'registry.acme.example/pdf:2'}\n"
+    (service,) = analyzed({"compose.yaml": text, **APP}, plugins=PLUGINS).services
+    assert [(image.image, image.private) for image in service.images] == [("registry.acme.example/pdf:2", True)]

@@ -179,3 +179,50 @@ def test_a_secret_in_a_dockerfile_is_reported_and_its_value_is_nowhere(analyzed)
 )  # fmt: skip
 def test_a_dockerfile_from_a_stranger_never_fails(analyzed, content):
     analyzed({"Dockerfile": content, "a/Dockerfile": content, "requirements.txt": ""}, plugins=PLUGINS)
+
+
+def test_an_image_at_the_top_of_a_workspace_runs_the_member_that_its_command_names(analyzed):
+    dockerfile = """
+        FROM node:22-slim AS builder
+        WORKDIR /app
+        COPY . .
+        RUN pnpm install && pnpm build
+        FROM gcr.io/distroless/nodejs22-debian12
+        WORKDIR /app
+        COPY --from=builder /app /app
+        EXPOSE 3000
+        CMD ["--trace-exit", "apps/server/dist/main.js"]
+    """
+    files = {
+        "Dockerfile": dockerfile,
+        "package.json": json.dumps(
+            {"name": "wiki", "workspaces": ["apps/*"], "scripts": {"start": "pnpm --filter ./apps/server start"}}
+        ),
+        "apps/server/package.json": json.dumps(
+            {"name": "server", "scripts": {"start": "nest start"}, "dependencies": {"@nestjs/core": "11"}}
+        ),
+        "apps/client/package.json": json.dumps({"scripts": {"build": "vite build"}, "devDependencies": {"vite": "6"}}),
+        "apps/client/index.html": "<html>",
+    }
+    services = {service.root: service for service in analyzed(files, plugins=PLUGINS).services}
+    assert sorted(services) == ["apps/client", "apps/server"]
+    assert services["apps/server"].build.context == "."
+    assert services["apps/server"].start_command == "node --trace-exit dist/main.js"
+
+
+def test_the_stage_that_production_runs_is_built_not_the_last_one(analyzed):
+    dockerfile = """
+        FROM node:22 AS release
+        WORKDIR /app
+        COPY . .
+        EXPOSE 3001
+        CMD ["node", "server.js"]
+        FROM node:22 AS upload-artifact
+        COPY --from=release /app /app
+        RUN tar -zcf x.tgz app
+    """
+    service = only(
+        analyzed, {"docker/dockerfile": dockerfile, "docker/base.dockerfile": "FROM debian:12\n", "package.json": "{}"}
+    )
+    assert (service.root, service.build.target, service.port) == (".", "release", 3001)
+    assert service.start_command == "node server.js"
