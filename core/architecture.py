@@ -11,7 +11,7 @@ from typing import Final
 
 from autostack.core import backing
 from autostack.core.command import argv
-from autostack.core.model import Analysis, Component, Count, Health, Mount, Process, Route, Service, Size
+from autostack.core.model import Analysis, Component, Count, Health, Mount, Process, Route, Service, Size, Volume
 from autostack.core.programs import (
     APP,
     DATA,
@@ -48,7 +48,7 @@ __all__ = [
     "APP", "DATA", "DEFAULT_PORT", "MEMORY_MIB", "STATIC_PORT", "VOLUME_GIB", "Assembly", "assemble", "build_args",
     "build_env", "can_be_generated", "database_files", "environment", "externals", "inner_path", "is_main", "is_public",
     "is_static", "main_name", "process_of", "resource_ids", "routes", "run_env", "secrets", "service_of", "slug",
-    "tasks", "workdir",
+    "tasks", "volumes_over_program", "workdir",
 ]  # fmt: skip
 
 MEMORY_MIB: Final = 256  # of a process that the analysis gives no figure for
@@ -239,6 +239,15 @@ def _hides_program(service: Service, path: str) -> bool:
     return workdir(service) == path or workdir(service).startswith(path.rstrip("/") + "/") or path.count("/") < 1
 
 
+def volumes_over_program(service: Service) -> list[Volume]:
+    """Folders that should outlive a release and can't, because a volume there would lie over the program."""
+    return [
+        volume
+        for volume in service.volumes
+        if not is_database_file(volume.path) and _hides_program(service, inner_path(service, volume.path))
+    ]
+
+
 def _left_out(analysis: Analysis) -> list[str]:
     return [
         f"{resource.name} ({resource.kind}) is optional: the application runs without it, so it is left out."
@@ -252,8 +261,7 @@ def _misplaced(analysis: Analysis) -> list[str]:
         f"{volume.path} of {service.name} can't be a volume, because it would hide the program: what is written there "
         "is lost with the container."
         for service in analysis.services
-        for volume in service.volumes
-        if not is_database_file(volume.path) and _hides_program(service, inner_path(service, volume.path))
+        for volume in volumes_over_program(service)
     ]
 
 

@@ -64,6 +64,15 @@ def needs_image(service: Service) -> bool:
     return service.kind == "static" or any(process.kind != "cli" for process in service.processes)
 
 
+def our_build(service: Service, source: SourceTree) -> ImageBuild | None:
+    """The build that a Dockerfile has to be written for, or None if the source's own ones build all that runs."""
+    if not needs_image(service):
+        return None
+    processes: list[Process | None] = [p for p in service.processes if p.kind != "cli"]
+    builds = [image_build(service, source, process) for process in processes or [None]]
+    return next((build for build in builds if not build.kept), None)
+
+
 def contexts(analysis: Analysis, source: SourceTree) -> dict[str, list[Service]]:
     """The services by the folder that their images are built from."""
     found: dict[str, list[Service]] = {}

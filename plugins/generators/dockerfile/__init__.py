@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from autostack.core import Finding, GeneratedFile, hookimpl
+from autostack.core import Finding, GeneratedFile, architecture, hookimpl
 from autostack.core.architecture import STATIC_PORT, is_static
-from autostack.core.images import ImageBuild, context_of, image_build, needs_image
+from autostack.core.images import ImageBuild, context_of, our_build
 from autostack.core.render import Command, RenderError, Templates, literal
 from autostack.plugins.generators.dockerfile import tables
 from autostack.plugins.generators.dockerfile.stages import build_stages, final_stage, static_folder
 
 if TYPE_CHECKING:
     from autostack.core import Analysis, Service, SourceTree
+    from autostack.core.model import Volume
 
 # Caddy's configuration for a static site. `{$PORT}` is read when it starts.
 # https://caddyserver.com/docs/caddyfile/patterns#single-page-apps-spas
@@ -48,8 +49,11 @@ class StaticStage:
 def analysis_done(analysis: Analysis, source: SourceTree) -> list[GeneratedFile | Finding]:
     found: list[GeneratedFile | Finding] = []
     for service in analysis.services:
-        build = image_build(service, source)
-        if build.kept or not needs_image(service):
+        found += [_lost(service, volume) for volume in architecture.volumes_over_program(service)]
+        if not architecture.is_static(service):
+            found += _without_health_route(analysis, service)
+        build = our_build(service, source)
+        if build is None:
             continue
         if build.refused:
             found.append(_not_used(service, build))
@@ -100,6 +104,37 @@ def _not_used(service: Service, build: ImageBuild) -> Finding:
         f"{build.refused}, so the image of {service.name} is built from {build.dockerfile} instead.",
         "Add a production stage to it, or delete it.",
     )
+
+
+def _lost(service: Service, volume: Volume) -> Finding:
+    place = volume.evidence[0] if volume.evidence else None
+    return Finding(
+        "data-beside-the-code",
+        "high" if volume.purpose == "database" else "medium",
+        place.path if place else service.root,
+        place.line if place else None,
+        f"{service.name} writes into {volume.path}, where its code lies too: that can't be a volume, so in containers "
+        "what is written there is lost with each release.",
+        "Let it write into a folder of its own, for example data/, or let a variable say where.",
+    )
+
+
+def _without_health_route(analysis: Analysis, service: Service) -> list[Finding]:
+    public = [
+        c for c in architecture.tasks(analysis) if c.service == service.root and architecture.is_public(analysis, c)
+    ]
+    return [
+        Finding(
+            "missing-health-route",
+            "low",
+            service.root,
+            None,
+            f"{component.id} has no health route: all that can be checked is whether it takes connections.",
+            "Answer a path such as /healthz with 200 as soon as requests can be served.",
+        )
+        for component in public
+        if component.health is not None and component.health.path is None
+    ]
 
 
 def _no_recipe(service: Service) -> Finding:
