@@ -14,12 +14,12 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -27,6 +27,9 @@ from autostack.core import dispatch, wire
 from autostack.core.dispatch import Answer, Ask, Reply
 from autostack.core.model import Finding, LanguageShare
 from autostack.core.plugins import Manifest, Registry
+
+if TYPE_CHECKING:
+    import subprocess
 
 MIB = 2**20
 
@@ -263,6 +266,8 @@ class PluginHost:
         timeout: float = 30,
     ) -> PluginHost:
         """Start it and wait for its manifest; HostFailed if it doesn't come."""
+        import subprocess  # a command that only analyses forks itself
+
         mine, theirs = socket.socketpair()
         config = msgspec.json.encode({"paths": [str(p) for p in paths or ()], "settings": settings or {}})
         with theirs:
@@ -299,6 +304,8 @@ class PluginHost:
 
     def close(self) -> None:
         """Retire it; it leaves when its last child has ended."""
+        import subprocess
+
         self._control.close()
         try:
             self._process.wait(5)

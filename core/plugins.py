@@ -8,13 +8,13 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import hashlib
-import importlib.metadata
 import importlib.util
 import inspect
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -69,7 +69,7 @@ class Manifest:
 class _Candidate:
     name: str
     origin: str
-    version: str | None
+    version: Callable[[], str | None]  # asked late: it parses the whole of a distribution's metadata
     load: Callable[[], object]
 
 
@@ -108,7 +108,7 @@ class Registry:
 
     def add(self, name: str, plugin: object) -> None:
         """Register an object as a plugin (tests); BadPlugin if it doesn't fit."""
-        self._register(_Candidate(name, "added", None, lambda: plugin))
+        self._register(_Candidate(name, "added", _no_version, lambda: plugin))
 
     def implementations(self, hook: str, only: str | None = None) -> list[pluggy.HookImpl]:
         """The implementations of a hook in the order in which they are asked."""
@@ -118,7 +118,7 @@ class Registry:
     def loaded(self) -> list[Loaded]:
         """The plugins in service, by name."""
         return [
-            Loaded(name, candidate.origin, candidate.version, revision(plugin), hooks_of(plugin))
+            Loaded(name, candidate.origin, candidate.version(), revision(plugin), hooks_of(plugin))
             for name, (candidate, plugin) in sorted(self._modules.items())
         ]
 
@@ -137,7 +137,8 @@ class Registry:
         check(plugin)
         self.settings[name] = _settings(plugin, self._given.get(name, {}))
         try:
-            self.manager.register(plugin, name)
+            # only the hooks: pluggy looks at every name of what it registers, which takes long for a large module
+            self.manager.register(_Hooks({hook: getattr(plugin, hook) for hook in hooks_of(plugin)}), name)
         except (pluggy.PluginValidationError, ValueError) as error:
             raise BadPlugin(" ".join(str(error).split())) from None
         self._modules[name] = (candidate, plugin)
@@ -149,9 +150,20 @@ class Registry:
         self.problems.append(Problem(name, reason))
 
 
+class _Hooks:
+    """Holds a plugin's hooks, and names nothing else."""
+
+    def __init__(self, hooks: Mapping[str, object]) -> None:
+        vars(self).update(hooks)
+
+    def __dir__(self) -> list[str]:
+        return list(vars(self))
+
+
 def hooks_of(plugin: object) -> list[str]:
     """The hooks that a plugin implements, by name."""
-    return sorted(name for name in dir(plugin) if _marker(plugin, name) is not None)
+    names = vars(plugin) if isinstance(plugin, ModuleType) else dir(plugin)
+    return sorted(name for name in names if _marker(plugin, name) is not None)
 
 
 def check(plugin: object) -> None:
@@ -192,10 +204,13 @@ def revision(plugin: object) -> str:
 
 
 def _marker(plugin: object, name: str) -> dict[str, object] | None:
-    try:
-        value = inspect.getattr_static(plugin, name)
-    except AttributeError:
-        return None
+    if isinstance(plugin, ModuleType):
+        value: object = vars(plugin).get(name)
+    else:
+        try:
+            value = inspect.getattr_static(plugin, name)
+        except AttributeError:
+            return None
     if isinstance(value, (staticmethod, classmethod)):
         value = value.__func__
     found = getattr(value, "autostack_impl", None) if inspect.isroutine(value) else None
@@ -219,10 +234,26 @@ def _settings(plugin: object, given: Mapping[str, object]) -> object:
 
 
 def _installed() -> list[_Candidate]:
+    import importlib.metadata
+
+    versions: dict[str, str] = {}
+
+    def version(distribution: importlib.metadata.Distribution | None) -> str | None:
+        if distribution is None:
+            return None
+        place = str(getattr(distribution, "_path", ""))
+        if place not in versions:
+            versions[place] = distribution.version
+        return versions[place]
+
     return [
-        _Candidate(point.name, point.value, point.dist.version if point.dist else None, point.load)
+        _Candidate(point.name, point.value, partial(version, point.dist), point.load)
         for point in importlib.metadata.entry_points(group=GROUP)
     ]
+
+
+def _no_version() -> None:
+    return None
 
 
 def _dropped(paths: Iterable[Path]) -> list[_Candidate]:
@@ -231,7 +262,7 @@ def _dropped(paths: Iterable[Path]) -> list[_Candidate]:
         for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
             file = entry / "__init__.py" if entry.is_dir() else entry
             if file.suffix == ".py" and file.is_file() and not entry.name.startswith((".", "_")):
-                found.append(_Candidate(entry.stem, str(entry), None, _importer(entry.stem, file)))
+                found.append(_Candidate(entry.stem, str(entry), _no_version, _importer(entry.stem, file)))
     return found
 
 
