@@ -23,6 +23,7 @@ _PLACEHOLDER = re.compile(
     r"|replace.*|(?:to[-_ ]?do|tbd).*|insert.*|fill.*|placeholder.*|secret|password|none|null|undefined|example"
 )
 MAX_LINES = 2_000
+MAX_ROOTS = 50
 _WORD = re.compile(rb"[A-Z][A-Z0-9_]{2,127}")
 
 
@@ -111,8 +112,13 @@ def _readers(source: SourceTree, here: str, name: str) -> list[str]:
     """The roots that a file's variable belongs to: its folder, or, where that has no code, those below that name it."""
     if roots.has_manifest(source, here):
         return [here]
-    below = [root for root in sorted(roots.toolchains(source)) if here == "." or root.startswith(here + "/")]
+    below = once(source, f"dotenv.below {here}", lambda: _roots_below(source, here))
     return [root for root in below if name in _words(source, root)] or [here]
+
+
+def _roots_below(source: SourceTree, here: str) -> list[str]:
+    below = [root for root in sorted(roots.toolchains(source)) if here == "." or root.startswith(here + "/")]
+    return below[:MAX_ROOTS]
 
 
 CODE = (

@@ -10,6 +10,7 @@ from autostack.plugins.analyzers.manifests import node
 from autostack.plugins.analyzers.manifests.javascript_code import HEALTH_PATHS, Code, Listen, code
 
 # Where the listening call most likely stands: earlier ones are believed first.
+MAX_SERVED = 50  # folders that are looked at
 ENTRY_NAMES = ("server", "index", "app", "main", "www")
 
 
@@ -57,7 +58,7 @@ def _standing(listen: Listen) -> tuple[int, int, str, int]:
 
 def _served(source: SourceTree, root: str, said: Code) -> Iterator[Claim]:
     """A package whose build output the server hands out is part of the server."""
-    for served in said.served:
+    for served in said.served[:MAX_SERVED]:
         for other in node.packages(source):
             inside = other.root != root and served.folder.startswith(other.root + "/")
             row = frameworks.framework(source, other) if inside else None

@@ -222,8 +222,8 @@ def _versions(source: SourceTree, found: node.Package) -> Iterator[Claim | Findi
         yield Claim(found.root, "node.version", value, strength, [evidence])
         if not releases.TABLES["node"].supported(value.version):
             yield Finding(
-                "runtime-out-of-support", "medium", evidence.path, evidence.line,
-                f"Node.js {value.version} gets no security fixes any more",
+                "eol-runtime", "high", evidence.path, evidence.line,
+                f"Node.js {value.version} gets no security fixes",
                 f"Move to Node.js {releases.TABLES['node'].default}",
             )  # fmt: skip
 
@@ -409,12 +409,8 @@ def _release(source: SourceTree, found: node.Package, chosen: node.Chosen) -> It
     """The migrations that a release applies first, unless the start script already does."""
     if any("migrat" in found.scripts.get(name, "") for name in ("start", "start:prod", "prestart")):
         return
-    inside = [node.relative(found.root, path) for path in source.below(found.root)]
     for package, marks, command in MIGRATIONS:
-        if not (
-            found.has(package)
-            and any(p == mark or (mark.endswith("/") and p.startswith(mark)) for p in inside for mark in marks)
-        ):
+        if not found.has(package) or not any(_is_there(source, join(found.root, mark)) for mark in marks):
             continue
         script = next(
             (s for s in MIGRATION_SCRIPTS if s in found.scripts and "migrate dev" not in found.scripts[s]), None
@@ -425,6 +421,11 @@ def _release(source: SourceTree, found: node.Package, chosen: node.Chosen) -> It
         yield Claim(found.root, "processes.release.kind", "release", "convention", evidence)
         yield Claim(found.root, "processes.release.command", typed, "convention", evidence)
         return
+
+
+def _is_there(source: SourceTree, mark: str) -> bool:
+    """Whether a file is there, or something in a folder (a mark that ends with "/")."""
+    return mark in source or (mark.endswith("/") and bool(source.below(mark[:-1])))
 
 
 # ---------------------------------------------------------------------------------------------- exports

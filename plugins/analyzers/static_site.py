@@ -82,9 +82,7 @@ def _place(source: SourceTree, path: str) -> tuple[str, str, Evidence] | None:
 
 def _is_program(source: SourceTree, root: str) -> bool:
     """Whether a folder itself holds a program in whose hands its pages are."""
-    for path in source.below(root):
-        if folder(path) != root:
-            continue
+    for path in roots.directly_in(source, root):
         if path.endswith(PROGRAMS):
             return True
         name = path.rpartition("/")[2]

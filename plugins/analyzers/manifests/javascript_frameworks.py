@@ -12,6 +12,7 @@ from typing import Literal
 from autostack.core import roles
 from autostack.core.source import SourceTree, join
 from autostack.plugins.analyzers.manifests.node import Package, resolved
+from autostack.plugins.analyzers.manifests.once import once
 
 Kind = Literal["meta", "server", "static", "worker"]
 
@@ -227,6 +228,10 @@ def candidates(found: Package) -> list[Framework]:
 
 def framework(source: SourceTree, found: Package) -> Framework | None:
     """The framework that decides how a package is built and started, or None."""
+    return once(source, f"javascript_frameworks {found.root}", lambda: _framework(source, found))
+
+
+def _framework(source: SourceTree, found: Package) -> Framework | None:
     rows = candidates(found)
     meta = next((row for row in rows if row.kind == "meta"), None)
     if meta:

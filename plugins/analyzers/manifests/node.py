@@ -41,6 +41,9 @@ LOCKFILE_MAJORS: dict[Manager, dict[str, str]] = {
 }
 MAX_RANGE = 256  # characters of a version range that are looked at
 MAX_MEMBERS = 500
+MAX_PACKAGES = 1_000
+MAX_WORKSPACES = 50
+MAX_PATTERNS = 50
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ def _package(source: SourceTree, root: str) -> Package | None:
 
 def packages(source: SourceTree) -> Iterator[Package]:
     """All package.json files, shallow ones first."""
-    for path in source.named("package.json"):
+    for path in source.named("package.json")[:MAX_PACKAGES]:
         found = package(source, folder(path))
         if found is not None:
             yield found
@@ -203,8 +206,10 @@ def workspaces(source: SourceTree) -> dict[str, Workspace]:
 
 def _workspaces(source: SourceTree) -> dict[str, Workspace]:
     found: dict[str, Workspace] = {}
-    roots = [folder(path) for path in source.named("package.json")]
+    roots = [folder(path) for path in source.named("package.json")[:MAX_PACKAGES]]
     for root in roots:
+        if len(found) >= MAX_WORKSPACES:
+            break
         patterns, path = _patterns(source, root)
         if patterns:
             members = [other for other in roots if other != root and _is_member(root, other, patterns)]
@@ -242,7 +247,7 @@ def _is_member(root: str, other: str, patterns: list[str]) -> bool:
     else:
         return False
     member = False
-    for pattern in patterns[:200]:
+    for pattern in patterns[:MAX_PATTERNS]:
         negated = pattern.startswith("!")
         parts = [part for part in pattern.lstrip("!").strip("/").split("/") if part not in ("", ".")]
         if _matches(tuple(inside.split("/")), tuple(parts)):

@@ -26,6 +26,18 @@ def has_manifest(source: SourceTree, root: str) -> bool:
     return root in toolchains(source)
 
 
+def directly_in(source: SourceTree, root: str) -> list[str]:
+    """The files of one folder, without those of the folders below it."""
+    return once(source, "roots.directly_in", lambda: _by_folder(source)).get(root, [])
+
+
+def _by_folder(source: SourceTree) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for path in source.files:
+        found.setdefault(folder(path), []).append(path)
+    return found
+
+
 def named(source: SourceTree) -> dict[str, str]:
     """The folders with a manifest, by the name that the manifest gives them or by their own; shallow ones win."""
     return once(source, "roots.named", lambda: _named(source))

@@ -113,7 +113,7 @@ def test_files_of_version_managers_are_read(analyzed, files):
 
 def test_an_old_release_is_reported(analyzed):
     analysis = analyzed({"package.json": package(engines={"node": "16.x"}), "server.js": SERVER}, plugins=NODE)
-    assert "runtime-out-of-support" in [finding.rule for finding in analysis.findings]
+    assert "eol-runtime" in [finding.rule for finding in analysis.findings]
 
 
 # ---- commands
