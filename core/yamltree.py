@@ -93,7 +93,7 @@ class _Builder:
     def take(self, event: yaml.Event) -> None:
         from yaml import events
 
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, events.ScalarEvent):
             self._scalar(event, line)
         elif isinstance(event, (events.MappingStartEvent, events.SequenceStartEvent)):
@@ -106,7 +106,7 @@ class _Builder:
             done = self._stack.pop()
             self._add(self._mapping(done) if done.mapping else _list(done), done.anchor)
         elif isinstance(event, events.AliasEvent):
-            self._alias(event.anchor, line)
+            self._alias(event.anchor or "", line)
         elif isinstance(event, events.DocumentStartEvent):
             self._anchors.clear()
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,7 @@ from autostack.core.errors import InputRefused
 from autostack.core.source import SourceTree, above, folder, join
 
 
-def write(top: Path, files: dict[str, str | bytes]) -> Path:
+def write(top: Path, files: Mapping[str, str | bytes]) -> Path:
     for path, content in files.items():
         target = top / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -112,11 +113,11 @@ def test_installed_built_and_cached_folders_are_left_out(tmp_path: Path) -> None
 
 
 def test_folders_that_people_write_themselves_are_seen(tmp_path: Path) -> None:
-    files = (
-        "bin/start build/index.html dist/a.js env/settings.py lib/x.rb migrations/1.sql out/a public/x static/x "
-        "target/page.html tests/t.py vendor/theirs.js .github/workflows/ci.yml .env.example .yarn/releases/yarn.cjs "
-        "packages/a/package.json deps/x.c"
-    ).split()
+    files = [
+        "bin/start", "build/index.html", "dist/a.js", "env/settings.py", "lib/x.rb", "migrations/1.sql", "out/a",
+        "public/x", "static/x", "target/page.html", "tests/t.py", "vendor/theirs.js", ".github/workflows/ci.yml",
+        ".env.example", ".yarn/releases/yarn.cjs", "packages/a/package.json", "deps/x.c",
+    ]  # fmt: skip
     write(tmp_path, dict.fromkeys(files, "x"))
     assert sorted(SourceTree.open(tmp_path).files) == sorted(files)
 
