@@ -152,7 +152,7 @@ def _unknown_host(exchange: _Exchange, bounds: Bounds) -> Refusal | None:
     return Refusal(
         421,
         "unknown-host",
-        "This server does not answer to that host name. Its operator can allow names with AUTOSTACK_HOSTS.",
+        "This server does not answer to that host name. Its operator can allow names with AUTOSTACK_ALLOWED_HOSTS.",
     )
 
 

@@ -136,6 +136,8 @@ def load(environ: Mapping[str, str] | None = None, **flags: object) -> Settings:
 def _path(kind: type, value: object) -> object:
     if kind is Path:
         return Path(str(value)).expanduser()
+    if kind is object:  # a plugin's own setting: its dataclass says later what fits
+        return value
     raise NotImplementedError(kind)
 
 
