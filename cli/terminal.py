@@ -53,8 +53,13 @@ def colored(text: str, color: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Text from a stranger's source on one line, without what would move the cursor."""
-    return "".join(c if c.isprintable() else " " for c in text).strip()
+    """Text from a stranger's source on one line, without what would move the cursor, and without space around it."""
+    return printable(text).strip()
+
+
+def printable(text: str) -> str:
+    """The same with its indentation."""
+    return "".join(c if c.isprintable() else " " for c in text).rstrip()
 
 
 def shorten(text: str, columns: int) -> str:

@@ -61,7 +61,7 @@ def outcome(found: Outcome, *, done: str) -> None:
 def reason(found: Outcome) -> str:
     """Why something failed, over several lines where the application's own output is part of it."""
     lines = (found.reason or f"it ended as {found.state}").splitlines()
-    return "\n".join([terminal.clean(lines[0]), *("  " + terminal.clean(line) for line in lines[1:])])
+    return "\n".join([terminal.clean(lines[0]), *("  " + terminal.printable(line) for line in lines[1:])])
 
 
 def _main(found: Outcome) -> str | None:

@@ -66,7 +66,7 @@ class _Deploy:
                 record = self._prepare()
             self._release_commands(record)
         except steps.StepFailed as error:
-            return self._failed(str(error))
+            return self._failed(f"{error}{self._hint()}")
         return self._switch(record)
 
     # ------------------------------------------------------------------------------------------ before the switch
@@ -223,8 +223,7 @@ class _Deploy:
     def _back(self, record: ReleaseRecord, reason: str) -> Outcome:
         """The new release isn't well: end it, and start the former one again."""
         processes.stop(self.workspace.state().processes, self.deployment.id)
-        unset = resources.unset(self.analysis, launch.given(self.analysis, self.ctx.values, self.workspace))
-        hint = f"\nNot set: {', '.join(unset)} (give --env NAME=VALUE)" if unset else ""
+        hint = self._hint()
         if not self._start_former(record):
             self.workspace.save(replace(self.workspace.state(), processes=[], running=None))
             return _failed(reason + hint)
@@ -277,6 +276,11 @@ class _Deploy:
             outputs=outputs,
             exists=[Existing("process", f"{p.id} (pid {p.pid})", 0.0) for p in state.processes],
         )
+
+    def _hint(self) -> str:
+        """What may be the cause: variables that the code can't do without, and that have no value."""
+        unset = resources.unset(self.analysis, launch.given(self.analysis, self.ctx.values, self.workspace))
+        return f"\nNot set: {', '.join(unset)} (give --env NAME=VALUE)" if unset else ""
 
     def _failed(self, reason: str) -> Outcome:
         """Failed; with the address of the former release if that still serves."""

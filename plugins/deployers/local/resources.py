@@ -60,12 +60,13 @@ class Need:
 def unserved(analysis: Analysis) -> list[Need]:
     """All required resources that this machine can't bring by itself."""
     found = []
+    needed = {env.name for service in analysis.services for env in service.env if env.required and env.default is None}
     for resource in analysis.resources:
         if not resource.required or resource.kind in FILES:
             continue
-        urls = [env.name for env in resource.env if env.part == "url"]
-        names = urls or [env.name for env in resource.env]
-        found.append(Need(resource.name, resource.kind, sorted(set(names))))
+        urls = {env.name for env in resource.env if env.part == "url"}
+        names = urls or {env.name for env in resource.env}
+        found.append(Need(resource.name, resource.kind, sorted(names & needed or names)))
     return found
 
 
@@ -81,7 +82,7 @@ def missing(analysis: Analysis, values: Mapping[str, str]) -> list[Need]:
 
 def unset(analysis: Analysis, values: Mapping[str, str]) -> list[str]:
     """Variables that the code can't do without, that have no default, and that nobody gives."""
-    addresses = {env.name for resource in analysis.resources for env in resource.env}
+    said = {name for need in missing(analysis, values) for name in need.names}
     return sorted(
         {
             env.name
@@ -90,7 +91,7 @@ def unset(analysis: Analysis, values: Mapping[str, str]) -> list[str]:
             if env.required
             and env.default is None
             and env.name not in values
-            and env.name not in addresses
+            and env.name not in said
             and not can_be_generated(env.name)
             and env.phase != "build"
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -64,7 +65,7 @@ def run(
 
 
 def tail(log: Path, begin: int = 0, count: int = TAIL_LINES) -> list[str]:
-    """The last lines of a log after the byte `begin`."""
+    """The last lines of a log after the byte `begin`; a line that is repeated stands there once, with the count."""
     try:
         with log.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -72,7 +73,11 @@ def tail(log: Path, begin: int = 0, count: int = TAIL_LINES) -> list[str]:
             text = file.read(_TAIL_BYTES).decode("utf-8", "replace")
     except FileNotFoundError:
         return []
-    return [line.rstrip() for line in text.splitlines()][-count:]
+    lines: list[str] = []
+    for line, same in itertools.groupby(line.rstrip() for line in text.splitlines()):
+        times = len(list(same))
+        lines.append(line if times == 1 else f"{line} ({times} times)")
+    return lines[-count:]
 
 
 def _quoted(log: Path, begin: int) -> str:
