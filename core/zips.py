@@ -66,8 +66,9 @@ class Zip:
     """
 
     def __init__(self, descriptor: int, limits: Limits = LIMITS) -> None:
-        """Read the directory of an open file, whose descriptor is then this object's. Raises InputRefused."""
+        """Read the directory of an open file, which stays the caller's. Raises InputRefused."""
         self._descriptor = descriptor
+        self._owned = False
         self._limits = limits
         self._size = os.fstat(descriptor).st_size
         if self._size > limits.packed:
@@ -85,16 +86,23 @@ class Zip:
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 refuse("unknown-format")
-            return cls(descriptor, KEPT_LIMITS)
+            archive = cls(descriptor, KEPT_LIMITS)
         except BaseException:
             os.close(descriptor)
             raise
+        archive._owned = True
+        return archive
 
     def close(self) -> None:
-        """Close the file."""
-        if self._descriptor >= 0:
+        """Close the file, if it was opened here. A forgotten archive closes itself."""
+        if self._owned:
+            self._owned = False
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def __del__(self) -> None:
+        if getattr(self, "_owned", False):
+            self.close()
 
     def chunks(self, path: str) -> Iterator[bytes]:
         """A file's content, piece by piece; KeyError if there is none. Raises InputRefused where it is damaged."""

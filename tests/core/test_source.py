@@ -1,6 +1,7 @@
 """What `SourceTree` sees of a folder or zip, what it leaves out, and what hostile files can't do to it."""
 
 import copy
+import gc
 import json
 import os
 import subprocess
@@ -648,6 +649,14 @@ def test_a_zip_can_be_read_by_forked_processes_at_once(tmp_path: Path) -> None:
         children.append(child)
     assert all(tree.bytes(f"f{n}") == bytes([n]) * 50_000 for n in range(20))
     assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+
+
+def test_a_forgotten_zip_holds_no_file_open(tmp_path: Path) -> None:
+    pack_folder(write(tmp_path / "top", {"a": "x"}), tmp_path / "s.zip")
+    before = len(os.listdir("/proc/self/fd"))
+    assert [SourceTree.open(tmp_path / "s.zip").text("a") for _ in range(20)] == ["x"] * 20
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_a_zip_damaged_since_it_was_kept_gives_findings_not_errors(tmp_path: Path) -> None:
