@@ -20,6 +20,7 @@ from autostack.core.model import Event
 from autostack.core.pipeline import PIPELINE, Stage, stage
 
 VERSION = 1  # of the events written today
+QUIET_S = 15  # a follower hears at least this often
 
 INSERT = """
 insert into events (name, version, project_id, deployment_id, lane, status, payload, cause, created_at)
@@ -58,6 +59,12 @@ EVENTS = "select id, name, version, project_id, payload, created_at from events 
 Payload = dict[str, object]
 
 
+class Lost(Refused):
+    """A later attempt has taken the event over: this one's right to write its end is gone."""
+
+    code = "lost"
+
+
 @dataclass(frozen=True)
 class Emit:
     """An event to be written. One that names a stage is queued for it; any other is a fact.
@@ -93,8 +100,7 @@ class Bus:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.submit: Callable[[int, str, Stage, float], None] = lambda event, lane, stage, after: None
-        self._grown = asyncio.Condition()
-        self._waking: set[asyncio.Task[None]] = set()
+        self._grown = asyncio.Event()  # set once, and replaced: whoever waits holds the one that comes next
 
     # ---- emitting
 
@@ -153,8 +159,8 @@ class Bus:
         reason: str | None = None,
         revisions: dict[str, str] | None = None,
     ) -> Row:
-        """Write a stage event's end with its deliveries, its result and the next event. Refused if it isn't ours."""
-        lost = Refused(f"event {work.event} was taken over by a later attempt")
+        """Write a stage event's end with its deliveries, its result and the next event. Lost if it isn't ours."""
+        lost = Lost(f"event {work.event} was taken over by a later attempt")
         end: dict[str, Value] = {"event": work.event, "attempt": work.attempt, "status": status, "reason": reason}
         return await self.commit(
             Statement(END, end, rows=1, refusal=lost),
@@ -163,10 +169,11 @@ class Bus:
         )
 
     async def retry_later(self, work: Work, reason: str, after_s: float) -> None:
-        """Queue it again: its process failed, not its plugins."""
+        """Queue it again: its process failed, not its plugins. Lost if it isn't ours."""
         at = ids.stamp(datetime.now(UTC) + timedelta(seconds=after_s))
         values: dict[str, Value] = {"event": work.event, "attempt": work.attempt, "reason": reason, "at": at}
-        await self.database.write(Statement(AGAIN, values, rows=1))
+        lost = Lost(f"event {work.event} was taken over by a later attempt")
+        await self.database.write(Statement(AGAIN, values, rows=1, refusal=lost))
 
     async def retry(self, event: int) -> None:
         """Begin a dead event anew; Conflict if it isn't dead, NotFound if there is none."""
@@ -177,21 +184,25 @@ class Bus:
         await self._queue_again(event, "unknown")
 
     async def cancel(self, event: int) -> str:
-        """Ask that it ends early: a queued one ends here, a running one gets the wish. The status that it had."""
+        """Note the wish that it ends early; the status that it has. Whoever runs it sees to the rest (`worker.py`)."""
         row = await self.database.fetch_one("select * from events where id = :event", {"event": event})
         if row is None or stage(str(row["name"])) is None:
             raise NotFound(f"there is no stage event {event}")
         status = str(row["status"])
         if status not in ("queued", "running"):
             raise Conflict(f"event {event} is {status}; there is nothing to cancel")
-        await self.database.write(
+        ended = Conflict(f"event {event} has ended; there is nothing to cancel")
+        found = await self.database.write(
             Statement(
-                "update events set cancel_requested_at = :now where id = :event and status in ('queued', 'running')",
+                "update events set cancel_requested_at = :now where id = :event and status in ('queued', 'running')"
+                " returning status",
                 {"now": ids.now(), "event": event},
                 rows=1,
+                into="status",
+                refusal=ended,
             )
         )
-        return status
+        return str(found["status"])
 
     async def recover(self) -> list[tuple[int, str, Stage]]:
         """At start: what ran when the last process ended is queued again. All that is queued, oldest first."""
@@ -223,18 +234,18 @@ class Bus:
         return [event_of(row) for row in rows]
 
     async def follow(self, after: int, *, project: str | None = None) -> AsyncGenerator[list[Event], None]:
-        """Events as they come, for ever; an empty list every 15 seconds without one."""
+        """Events as they come, for ever; an empty list every `QUIET_S` seconds without one."""
         while True:
-            async with self._grown:
-                found = await self.events(after, project=project)
-                if not found:
-                    try:
-                        await asyncio.wait_for(self._grown.wait(), 15)
-                    except TimeoutError:
-                        yield []
-                    continue
-            after = found[-1].id
-            yield found
+            grown = self._grown  # before reading: what is committed after it sets this one
+            found = await self.events(after, project=project)
+            if found:
+                after = found[-1].id
+                yield found
+                continue
+            try:
+                await asyncio.wait_for(grown.wait(), QUIET_S)
+            except TimeoutError:
+                yield []
 
     async def newest(self) -> int:
         """The id of the newest event, 0 if there is none."""
@@ -288,13 +299,8 @@ class Bus:
         return parts
 
     def _wake(self) -> None:
-        async def wake() -> None:
-            async with self._grown:
-                self._grown.notify_all()
-
-        task = asyncio.get_running_loop().create_task(wake())
-        self._waking.add(task)
-        task.add_done_callback(self._waking.discard)
+        self._grown.set()
+        self._grown = asyncio.Event()
 
 
 def superseded(name: str, *, project: str | None = None, deployment: str | None = None) -> tuple[Statement, Statement]:

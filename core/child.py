@@ -22,7 +22,7 @@ import msgspec
 from autostack.core import dispatch, wire
 from autostack.core.context import Cancelled, Context
 from autostack.core.dispatch import Answer, Ask
-from autostack.core.host import LIMITS, MIB, ForkHere, Limit, Message, Opening, Question, Session, SourceState
+from autostack.core.host import LIMITS, MIB, ForkHere, Limit, Message, Opening, Question, Session, SourceState, Starting
 from autostack.core.model import Price, Target
 from autostack.core.plugins import Manifest, Problem, Registry
 
@@ -56,9 +56,12 @@ def serve(control: socket.socket) -> None:
     config = msgspec.json.decode(wire.receive(control, 30), type=dict[str, object])
     paths = [Path(p) for p in msgspec.convert(config["paths"], list[str])]
     settings = msgspec.convert(config["settings"], dict[str, dict[str, object]])
-    registry = Registry(paths, settings)
+    _quiet()
+    refused = msgspec.convert(config["refused"], dict[str, str])
+    registry = Registry(paths, settings, refused=refused, importing=lambda name: wire.send(control, Starting(name)))
+    wire.send(control, Starting())
     _preload()
-    wire.send(control, manifest(registry))
+    wire.send(control, Starting(manifest=manifest(registry)))
     control.setblocking(True)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
     gc.collect()
@@ -66,6 +69,7 @@ def serve(control: socket.socket) -> None:
     while True:
         data, descriptors, _, _ = socket.recv_fds(control, 1, 1)
         if not data:
+            _await_children()
             return
         channel = socket.socket(fileno=descriptors[0])
         if os.fork() == 0:
@@ -78,16 +82,21 @@ def manifest(registry: Registry) -> Manifest:
     here = ForkHere(registry)
     problems = list(registry.problems)
     targets: dict[str, tuple[str, Target]] = {}
+    second: dict[str, str] = {}
     prices: dict[tuple[str, str, str], tuple[str, Price]] = {}
     with Session(here.fork, Opening("generator")) as session:
         for answer in session.ask(Ask("register_targets", [{}])):
             for target in _items(answer, Target, problems, "register_targets"):
                 if target.name in targets:
-                    reason = f"target {target.name!r} has an owner already: {targets[target.name][0]}"
-                    problems.append(Problem(answer.plugin, reason))
+                    second.setdefault(answer.plugin, f"target {target.name!r} is owned by {targets[target.name][0]}")
                 else:
                     targets[target.name] = (answer.plugin, target)
-        for answer in session.ask(Ask("register_prices", [{}])):
+        for plugin, reason in second.items():
+            registry.refuse(plugin)
+            problems.append(Problem(plugin, reason))
+            targets = {name: (owner, target) for name, (owner, target) in targets.items() if owner != plugin}
+        # the session's fork still has the refused ones
+        for answer in [a for a in session.ask(Ask("register_prices", [{}])) if a.plugin not in second]:
             for price in _items(answer, Price, problems, "register_prices"):
                 key = (price.service, price.item, price.region)
                 if key in prices:
@@ -98,7 +107,7 @@ def manifest(registry: Registry) -> Manifest:
     here.reap()
     return Manifest(
         plugins=registry.loaded(),
-        problems=problems,
+        problems=sorted(problems, key=lambda p: (p.plugin, p.reason)),
         order=registry.order(),
         targets=[target for _, target in targets.values()],
         owners={name: owner for name, (owner, _) in targets.items()},
@@ -112,6 +121,7 @@ def serve_session(registry: Registry, channel: socket.socket) -> None:
     os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _quiet()
     opening = msgspec.json.decode(wire.receive(channel), type=Opening)
     limit = LIMITS[opening.kind]
     environment = _environment(opening.kind)
@@ -210,8 +220,9 @@ def _take(limit: Limit) -> None:
         sys.addaudithook(_refuse_outside)
 
 
-_OUTSIDE = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "socket.connect",
-            "socket.bind", "socket.getaddrinfo", "pty.spawn")  # fmt: skip
+_OUTSIDE = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "pty.spawn",
+            "socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo",
+            "socket.gethostbyname")  # fmt: skip
 
 
 def _refuse_outside(event: str, _: object) -> None:
@@ -241,6 +252,18 @@ def _die_with_parent() -> None:
 
 def _subreaper() -> None:
     _prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: what daemonises stays below this child, and is found
+
+
+def _quiet() -> None:
+    """What a plugin prints goes to the log: standard output is the asking command's answer."""
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+
+
+def _await_children() -> None:
+    """Those that still work die with the host: let them end first. (Ignored SIGCHLD: the wait ends with the last.)"""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(-1, 0)
 
 
 def _environment(kind: str) -> dict[str, str]:

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from autostack.core import hookspecs, model
+from autostack.core import hookspecs, model, wire
 from autostack.core.context import Context
 from autostack.core.errors import AutoStackError
 from autostack.core.plugins import Registry
 
 ERROR_LENGTH = 2000
+RESULT_CAP = wire.MESSAGE_CAP - 2**20  # bytes of one result; the rest of the message is small
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def answer(
             try:
                 known = {**arguments, **given, "ctx": context(impl.plugin_name)}
                 result = impl.function(*[known[name] for name in impl.argnames])
-                value = encode(ask.hook, _awaited(result))
+                value = _capped(encode(ask.hook, _awaited(result)))
             except (Exception, SystemExit) as problem:  # noqa: BLE001  whatever a plugin raises is its answer
                 error = describe(problem)
                 code = problem.code if isinstance(problem, AutoStackError) else None
@@ -201,7 +202,7 @@ def arguments(hook: str, given: Mapping[str, msgspec.Raw]) -> dict[str, object]:
 
 def describe(problem: BaseException) -> str:
     """An error in one line: its class, its text, and the innermost place in the plugin where it happened."""
-    text = " ".join(str(problem).split())[:ERROR_LENGTH]
+    text = _words(problem)
     if isinstance(problem, AutoStackError):
         return text  # said on purpose, for the user
     place = ""
@@ -210,6 +211,20 @@ def describe(problem: BaseException) -> str:
         place = f" ({trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno})"
         trace = trace.tb_next
     return f"{type(problem).__name__}: {text}{place}" if text else f"{type(problem).__name__}{place}"
+
+
+def _words(problem: BaseException) -> str:
+    try:
+        text = str(problem)
+    except Exception:  # noqa: BLE001  a plugin's own exception class can do anything
+        return ""
+    return " ".join(text[: 10 * ERROR_LENGTH].encode("utf-8", "replace").decode().split())[:ERROR_LENGTH]
+
+
+def _capped(value: bytes) -> bytes:
+    if len(value) > RESULT_CAP:
+        raise BadResult(f"a result of {len(value):,} bytes; {RESULT_CAP:,} is the most")
+    return value
 
 
 def _awaited(result: object) -> object:

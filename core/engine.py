@@ -6,10 +6,13 @@ The embedded engine lives in the one process that owns the database: the log is 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 
 from autostack.core.pipeline import Stage
+
+log = logging.getLogger("autostack.engine")
 
 # Does one event's work; gives the seconds after which it shall be tried again, or None: it has ended.
 Process = Callable[[int], Awaitable[float | None]]
@@ -63,18 +66,25 @@ class EmbeddedEngine:
             event, stage, after_s = queue[0]
             if after_s:
                 await asyncio.sleep(after_s)
-            waiting = self.waiting.setdefault(stage.name, [])
-            waiting.append(event)
-            try:
-                async with self.slot(stage):
-                    waiting.remove(event)
-                    again = await self._process(event)
-            finally:
-                if event in waiting:
-                    waiting.remove(event)
+            again = await self._run(event, stage)
             if again is None:
                 queue.popleft()
             else:
                 queue[0] = (event, stage, again)
         if not queue:
             self._lanes.pop(lane, None)
+
+    async def _run(self, event: int, stage: Stage) -> float | None:
+        waiting = self.waiting.setdefault(stage.name, [])
+        waiting.append(event)
+        try:
+            async with self.slot(stage):
+                waiting.remove(event)
+                return await self._process(event)
+        except Exception:
+            # `process` tells all that it foresees: this is a mistake of ours, and the lane must not stand still for it
+            log.exception("event %s (%s) was left where it stands", event, stage.name)
+            return None
+        finally:
+            if event in waiting:
+                waiting.remove(event)

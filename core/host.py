@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +34,11 @@ if TYPE_CHECKING:
     import subprocess
 
 MIB = 2**20
+BETWEEN_S = 60  # a child that runs no implementation has nothing to do but the next message, or to open the source
+MESSAGE_S = 10  # for the rest of a message whose beginning is there
+LOOK_S = 0.2  # so soon does a waiting session see that it was cancelled
+ROUNDS = 10  # of killing: a victim may start another process between the look and the kill
+CULPRITS = 5  # plugins that may end or hang the host by being imported, before it is given up
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,13 @@ class HostFailed(Exception):
     """The plugin host itself can't be started, or has gone."""
 
 
+class Ended(HostFailed):
+    """The session was cancelled, or its deadline has passed: nothing more is asked in it."""
+
+    def __init__(self) -> None:
+        super().__init__("it was cancelled, or took too long")
+
+
 # ---------------------------------------------------------------------------------------------- the asking side
 
 
@@ -117,6 +131,8 @@ class Session:
         self._listen = listen or (lambda plugin, verb, data: None)
         self._deadline = deadline
         self._channel: socket.socket | None = None
+        self._softened = False  # SIGTERM was sent, the grace time runs
+        self._abandoned = False
         self.cancelled = False
         self.pid: int | None = None
         self.kept: set[int] = set()  # processes that outlive the call: `ctx.started`
@@ -126,105 +142,136 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self.end()
+
+    @property
+    def over(self) -> bool:
+        """Was it cancelled, or has its deadline passed?"""
+        return self.cancelled or self._softened or (self._deadline is not None and time.monotonic() >= self._deadline)
 
     def ask(self, ask: Ask) -> list[Answer]:
-        """Put one question to all implementations; one answer each, in the order in which they were asked."""
+        """Put one question to all implementations; one answer each, in the order in which they were asked.
+
+        When the session is cancelled or its deadline passes, the running one's answer is the last. Raises Ended if
+        that had happened before, and HostFailed.
+        """
         answers: list[Answer] = []
         asked: set[tuple[int, str]] = set()
         while True:
             current: tuple[int, str] | None = None
+            until: float | None = time.monotonic() + BETWEEN_S
             try:
                 channel = self._open()
+                if self.over:
+                    self.end()
+                    raise Ended
                 wire.send(channel, Question(ask.hook, _raw(ask.calls), ask.only, sorted(asked)))
                 while True:
-                    message = msgspec.json.decode(wire.receive(channel, self._left(current is not None)), type=Message)
+                    message = self._next(channel, until)
                     if message.started is not None:
                         current = message.started
+                        until = time.monotonic() + self._limit.wall_s if self._limit.wall_s else None
                     elif message.reply is not None:
                         answers.append(dispatch.decode(ask.hook, message.reply))
                         asked.add((message.reply.call, message.reply.plugin))
                         current = None
+                        until = time.monotonic() + BETWEEN_S
                     elif message.verb is not None:
                         self._heard(channel, message)
                     else:
                         self._finished(message)
                         return answers
             except (wire.WireClosed, wire.WireTimeout, msgspec.DecodeError) as error:
+                over = self.over
                 overran = isinstance(error, wire.WireTimeout)
                 self.end()
                 if current is None:
+                    if over:
+                        raise Ended from None
                     raise HostFailed(f"a child of the plugin host ended before it began: {error}") from None
-                reason = self._reason(overran)
-                answers.append(Answer(current[1], current[0], None, reason, 0))
+                answers.append(Answer(current[1], current[0], None, self._reason(overran), 0))
                 asked.add(current)
-                if self._over():
+                if over:
                     return answers
 
     def cancel(self) -> None:
-        """End the running call early: SIGTERM now (a deployer sees `Cancelled`), SIGKILL after the grace time."""
-        self.cancelled = True
-        if self.pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGTERM)
-            self._deadline = time.monotonic() + self._limit.grace_s
+        """End the running call early: SIGTERM now (a deployer sees `Cancelled`), SIGKILL after the grace time.
 
-    def close(self) -> None:
-        """Let the child go, and end what it left behind."""
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
-            self._sweep()
+        May be called from another thread than that which asks.
+        """
+        self.cancelled = True
+        self._soften()
+
+    def abandon(self) -> None:
+        """Cancel it for good, as the process itself is about to end: nor is it renewed for a last look."""
+        self._abandoned = True
+        self.cancel()
+
+    def renew(self, seconds: float) -> None:
+        """Let a session that is over be asked once more, for as long: what has become of it?"""
+        if not self._abandoned:
+            self.end()
+            self.cancelled = self._softened = False
+            self._deadline = time.monotonic() + seconds
 
     def end(self) -> None:
-        """Kill the child with all that it started and didn't name."""
+        """End the child with all that it started and didn't name."""
         if self._channel is not None:
-            if self._limit.grace_s and self.pid is not None and _alive(self.pid):
-                self._soften()
-            self._sweep()
+            if self.pid is not None:
+                end_tree(self.pid, keep=self.kept)
+                self.pid = None
             self._channel.close()
             self._channel = None
 
-    def _soften(self) -> None:
-        """SIGTERM, and time to clean up."""
-        if self._channel is None or self.pid is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGTERM)
-        end = time.monotonic() + self._limit.grace_s
-        try:
-            while True:
-                message = msgspec.json.decode(wire.receive(self._channel, end - time.monotonic()), type=Message)
-                if message.verb is not None:
-                    self._heard(self._channel, message)
-        except (wire.WireClosed, wire.WireTimeout, msgspec.DecodeError, ValueError):
-            pass
+    close = end
 
     def _open(self) -> socket.socket:
         if self._channel is None:
-            self._channel = self._fork()
-            wire.send(self._channel, self._opening)
-            self.pid = msgspec.json.decode(wire.receive(self._channel, 10), type=int)
+            if self.over:
+                raise Ended
+            try:
+                self._begin()
+            except wire.WireClosed:  # a host that was killed this instant took the request with it
+                self.end()
+                self._begin()
+        assert self._channel is not None
         return self._channel
 
-    def _left(self, running: bool) -> float | None:
-        limits = [self._limit.wall_s] if running and self._limit.wall_s else []
-        if self._deadline is not None:
-            limits.append(max(self._deadline - time.monotonic(), 0.001))
-        if not running:
-            limits.append(60)  # a child that is between implementations has nothing to do but the next message
-        return min(limits, default=None)
+    def _begin(self) -> None:
+        self._channel = self._fork()
+        wire.send(self._channel, self._opening)
+        self.pid = msgspec.json.decode(wire.receive(self._channel, MESSAGE_S), type=int)
 
-    def _over(self) -> bool:
-        return self.cancelled or (self._deadline is not None and time.monotonic() >= self._deadline)
+    def _next(self, channel: socket.socket, until: float | None) -> Message:
+        """The next message; WireTimeout when `until` or the deadline has passed, and the grace time after it."""
+        poll = select.poll()
+        poll.register(channel, select.POLLIN)
+        while True:
+            ends = [end for end in (until, self._deadline) if end is not None]
+            left = min(ends, default=time.monotonic() + LOOK_S) - time.monotonic()
+            if ends and left <= 0:
+                if not (self._limit.grace_s and self.over) or self._softened:
+                    raise wire.WireTimeout
+                self._soften()
+            elif poll.poll(min(left, LOOK_S) * 1000):
+                return msgspec.json.decode(wire.receive(channel, MESSAGE_S), type=Message)
+
+    def _soften(self) -> None:
+        """SIGTERM, and time to clean up."""
+        pid = self.pid
+        if not self._softened and pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+            self._deadline = time.monotonic() + self._limit.grace_s
+            self._softened = True
 
     def _reason(self, overran: bool) -> str:
         if self.cancelled:
             return "cancelled"
+        if self.over:
+            return "deadline"
         if overran:
-            return (
-                f"ran longer than {self._limit.wall_s:g} s" if not self._over() and self._limit.wall_s else "deadline"
-            )
+            return f"ran longer than {self._limit.wall_s:g} s"
         return "its process died (killed, crashed, or out of memory or CPU time)"
 
     def _heard(self, channel: socket.socket, message: Message) -> None:
@@ -239,23 +286,19 @@ class Session:
         if message.source is not None:
             self.source = message.source
 
-    def _sweep(self) -> None:
-        if self.pid is None:
-            return
-        pid, self.pid = self.pid, None
-        if self._limit.outside:
-            end_tree(pid, keep=self.kept)
-        else:
-            _kill_group(pid)
-
 
 class PluginHost:
-    """The host as a process of its own, seen from the server or a command that deploys."""
+    """The host as a process of its own, seen from the server or a command that deploys.
 
-    def __init__(self, process: subprocess.Popen[bytes], control: socket.socket, manifest: Manifest) -> None:
-        self._process = process
-        self._control = control
-        self.manifest = manifest
+    manifest  what it said of itself when it was first started
+    """
+
+    def __init__(self, start: Callable[[], _Started]) -> None:
+        self._start = start
+        self._started = start()
+        self._lock = threading.Lock()
+        self._closed = False
+        self.manifest = self._started.manifest
 
     @classmethod
     def start(
@@ -265,53 +308,113 @@ class PluginHost:
         *,
         timeout: float = 30,
     ) -> PluginHost:
-        """Start it and wait for its manifest; HostFailed if it doesn't come."""
-        import subprocess  # a command that only analyses forks itself
+        """Start it and wait for its manifest; HostFailed if it doesn't come.
 
-        mine, theirs = socket.socketpair()
-        config = msgspec.json.encode({"paths": [str(p) for p in paths or ()], "settings": settings or {}})
-        with theirs:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "autostack.core.child", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-            )
-        try:
-            wire.send(mine, msgspec.Raw(config))
-            manifest = msgspec.json.decode(wire.receive(mine, timeout), type=Manifest)
-        except (wire.WireClosed, wire.WireTimeout, msgspec.DecodeError) as error:
-            process.kill()
-            process.wait()
-            mine.close()
-            raise HostFailed(f"the plugin host didn't start: {error or type(error).__name__}") from None
-        mine.setblocking(True)
-        return cls(process, mine, manifest)
+        A plugin that ends the host by being imported, or doesn't come back from it in `timeout` seconds, is a problem
+        of the manifest like any other; the host is started without it.
+        """
+        config: dict[str, object] = {"paths": [str(p) for p in paths or ()], "settings": settings or {}}
+        return cls(lambda: _start_without_culprits(config, timeout))
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        return self._started.process.pid
 
     def fork(self) -> socket.socket:
-        """A new child's socket; HostFailed if the host has gone."""
+        """A new child's socket. A host that was killed is started again. HostFailed if that isn't possible."""
         mine, theirs = socket.socketpair()
         with theirs:
             try:
-                socket.send_fds(self._control, [b"f"], [theirs.fileno()])
-            except OSError as error:
+                self._send(theirs)
+            except BaseException:
                 mine.close()
-                raise HostFailed(f"the plugin host has gone: {error}") from None
+                raise
         return mine
 
     def close(self) -> None:
         """Retire it; it leaves when its last child has ended."""
-        import subprocess
+        with self._lock:
+            self._closed = True
+            self._started.control.close()
+            import subprocess
 
-        self._control.close()
+            try:
+                self._started.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self._started.end()
+
+    def _send(self, channel: socket.socket) -> None:
+        with self._lock:
+            for _ in range(2):
+                if self._closed:
+                    raise HostFailed("the plugin host has been retired")
+                if self._started.process.poll() is None:
+                    with contextlib.suppress(OSError):  # it has just gone
+                        socket.send_fds(self._started.control, [b"f"], [channel.fileno()])
+                        return
+                self._started.end()
+                self._started = self._start()
+        raise HostFailed("the plugin host has gone")
+
+
+@dataclass(frozen=True)
+class _Started:
+    process: subprocess.Popen[bytes]
+    control: socket.socket
+    manifest: Manifest
+
+    def end(self) -> None:
+        self.control.close()
+        end_tree(self.process.pid)
+        self.process.wait()
+
+
+def _start_without_culprits(config: dict[str, object], timeout: float) -> _Started:
+    refused: dict[str, str] = {}
+    while True:
         try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            return _start({**config, "refused": refused}, timeout)
+        except _Culprit as error:
+            if len(refused) == CULPRITS:
+                raise HostFailed(f"the plugin host didn't start: {error.plugin}: {error}") from None
+            refused[error.plugin] = str(error)
+
+
+class _Culprit(Exception):
+    def __init__(self, plugin: str, reason: str) -> None:
+        super().__init__(reason)
+        self.plugin = plugin
+
+
+def _start(config: dict[str, object], timeout: float) -> _Started:
+    import subprocess
+
+    mine, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "autostack.core.child", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+        )
+    importing: str | None = None
+    end = time.monotonic() + timeout
+    try:
+        wire.send(mine, config)
+        while True:
+            said = msgspec.json.decode(wire.receive(mine, max(end - time.monotonic(), 0)), type=Starting)
+            if said.manifest is not None:
+                mine.setblocking(True)
+                return _Started(process, mine, said.manifest)
+            importing = said.importing
+    except (wire.WireClosed, wire.WireTimeout, msgspec.DecodeError) as error:
+        hung = isinstance(error, wire.WireTimeout)
+        end_tree(process.pid)
+        process.wait()
+        mine.close()
+        if importing is None:
+            raise HostFailed(f"the plugin host didn't start: {error or type(error).__name__}") from None
+        reason = f"its import doesn't come back within {timeout:g} s" if hung else "its import ends the whole process"
+        raise _Culprit(importing, reason) from None
 
 
 class ForkHere:
@@ -341,6 +444,13 @@ class ForkHere:
 
 
 # ---------------------------------------------------------------------------------------------- messages
+
+
+class Starting(msgspec.Struct, omit_defaults=True):
+    """From the host, until it is ready: the plugin that it imports next (None: it is through with them)."""
+
+    importing: str | None = None
+    manifest: Manifest | None = None
 
 
 class Question(msgspec.Struct):
@@ -374,37 +484,47 @@ def _raw(calls: list[dict[str, object]]) -> list[dict[str, msgspec.Raw]]:
 
 
 def end_tree(pid: int, keep: set[int] | frozenset[int] = frozenset()) -> None:
-    """Kill a process and its descendants, but not those in `keep` nor what is below them."""
-    for victim in [*_descendants(pid, keep), pid]:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(victim, signal.SIGKILL)
+    """Kill a process, what descends from it and what is in its session, but not `keep` nor what is below that.
+
+    Its session is looked for as well, because what a process leaves behind when it dies is nobody's descendant.
+    """
+    for _ in range(ROUNDS):
+        victims = _victims(pid, keep)
+        for victim in victims:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(victim, signal.SIGKILL)
+        if not victims:
+            return
 
 
-def _descendants(pid: int, keep: set[int] | frozenset[int]) -> list[int]:
-    found: list[int] = []
-    waiting = [pid]
+def _victims(pid: int, keep: set[int] | frozenset[int]) -> list[int]:
+    table = _processes()
+    children: dict[int, list[int]] = {}
+    for child, (parent, _) in table.items():
+        children.setdefault(parent, []).append(child)
+    spared = _below(keep, children)
+    session = [one for one, (_, leader) in table.items() if leader == pid]
+    return sorted(_below([*session, *([pid] if pid in table else ())], children) - spared)
+
+
+def _below(tops: Iterable[int], children: Mapping[int, list[int]]) -> set[int]:
+    found: set[int] = set()
+    waiting = list(tops)
     while waiting:
         here = waiting.pop()
-        try:
-            tasks = list(Path(f"/proc/{here}/task").iterdir())
-            children = [int(c) for task in tasks for c in (task / "children").read_text().split()]
-        except (OSError, ValueError):
-            continue
-        for child in children:
-            if child not in keep:
-                found.append(child)
-                waiting.append(child)
+        if here not in found:
+            found.add(here)
+            waiting += children.get(here, ())
     return found
 
 
-def _kill_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def _processes() -> dict[int, tuple[int, int]]:
+    """Parent and session of each living process; proc_pid_stat(5)."""
+    table: dict[int, tuple[int, int]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError):  # it has just ended
+                fields = Path("/proc", name, "stat").read_text(errors="replace").rpartition(")")[2].split()
+                if fields[0] not in ("Z", "X"):
+                    table[int(name)] = int(fields[1]), int(fields[3])
+    return table

@@ -78,6 +78,8 @@ class Registry:
 
     paths     folders with plugins as files or packages (`AUTOSTACK_PLUGINS`)
     settings  per plugin: the table that its `Settings` dataclass is made of
+    refused   plugins that may not even be imported, and why
+    importing is told of each plugin before it is imported
     """
 
     def __init__(
@@ -86,6 +88,8 @@ class Registry:
         settings: Mapping[str, Mapping[str, object]] | None = None,
         *,
         installed: bool = True,
+        refused: Mapping[str, str] | None = None,
+        importing: Callable[[str], None] | None = None,
     ) -> None:
         self.manager = pluggy.PluginManager("autostack")
         self.manager.add_hookspecs(hookspecs)
@@ -93,22 +97,35 @@ class Registry:
         self.settings: dict[str, object] = {}
         self._modules: dict[str, tuple[_Candidate, object]] = {}
         self._given = settings or {}
-        found = [*(_installed() if installed else ()), *_dropped(paths)]
+        found = [*(_installed() if installed else ()), *self._dropped(paths)]
         threads = threading.active_count()
         # pluggy calls the last registered first: register in reverse, so that order is by name
         for candidate in sorted(found, key=lambda c: c.name, reverse=True):
+            if candidate.name in (refused or {}):
+                self.problems.append(Problem(candidate.name, (refused or {})[candidate.name]))
+                continue
+            if importing is not None:
+                importing(candidate.name)
             try:
                 self._register(candidate)
             except BadPlugin as error:
                 self.problems.append(Problem(candidate.name, str(error)))
             if threading.active_count() > threads:
                 threads = threading.active_count()
-                self._refuse(candidate.name, "it starts a thread when it is imported; start it in the hook instead")
+                reason = "it starts a thread when it is imported; start it in the hook instead"
+                self.refuse(candidate.name)
+                self.problems.append(Problem(candidate.name, reason))
         self.problems.sort(key=lambda p: p.plugin)
 
     def add(self, name: str, plugin: object) -> None:
         """Register an object as a plugin (tests); BadPlugin if it doesn't fit."""
         self._register(_Candidate(name, "added", _no_version, lambda: plugin))
+
+    def refuse(self, name: str) -> None:
+        """Take a plugin out of service."""
+        if name in self._modules:
+            self.manager.unregister(name=name)
+            del self._modules[name]
 
     def implementations(self, hook: str, only: str | None = None) -> list[pluggy.HookImpl]:
         """The implementations of a hook in the order in which they are asked."""
@@ -143,11 +160,19 @@ class Registry:
             raise BadPlugin(" ".join(str(error).split())) from None
         self._modules[name] = (candidate, plugin)
 
-    def _refuse(self, name: str, reason: str) -> None:
-        if name in self._modules:
-            self.manager.unregister(name=name)
-            del self._modules[name]
-        self.problems.append(Problem(name, reason))
+    def _dropped(self, paths: Iterable[Path]) -> list[_Candidate]:
+        found: list[_Candidate] = []
+        for folder in paths:
+            try:
+                entries = sorted(folder.iterdir())
+            except OSError as error:
+                self.problems.append(Problem(str(folder), f"this folder of plugins can't be read: {error.strerror}"))
+                continue
+            for entry in entries:
+                file = entry / "__init__.py" if entry.is_dir() else entry
+                if file.suffix == ".py" and file.is_file() and not entry.name.startswith((".", "_")):
+                    found.append(_Candidate(entry.stem, str(entry), _no_version, _importer(entry.stem, file)))
+        return found
 
 
 class _Hooks:
@@ -254,16 +279,6 @@ def _installed() -> list[_Candidate]:
 
 def _no_version() -> None:
     return None
-
-
-def _dropped(paths: Iterable[Path]) -> list[_Candidate]:
-    found = []
-    for folder in paths:
-        for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
-            file = entry / "__init__.py" if entry.is_dir() else entry
-            if file.suffix == ".py" and file.is_file() and not entry.name.startswith((".", "_")):
-                found.append(_Candidate(entry.stem, str(entry), _no_version, _importer(entry.stem, file)))
-    return found
 
 
 def _importer(name: str, file: Path) -> Callable[[], object]:

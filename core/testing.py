@@ -131,7 +131,7 @@ def ask(source_tree: SourceTrees, said: Said, tmp_path_factory: pytest.TempPathF
             arguments["source"] = source_tree(files)
         arguments.setdefault("project", Project("p" * 16, "sample"))
         ctx = context or _context(registry, said, tmp_path_factory)
-        answers = ask_here(registry, hook, context=ctx, **arguments)
+        answers = ask_here(registry, hook, only=None, context=ctx, **arguments)
         if not answers:
             raise PluginFailed(f"the plugin has no {hook}")
         if answers[0].error is not None:
