@@ -5,8 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from autostack.core import Claim, Evidence, NeedValue, ResourceEnv, hookimpl
 from autostack.core.source import join
@@ -22,8 +21,7 @@ _BEAT: Final = (b"beat_schedule", b"BEAT_SCHEDULE", b"add_periodic_task", b"CELE
 _BROKERS: Final = ("broker_url", "BROKER_URL", "CELERY_BROKER_URL", "broker")
 
 
-@dataclass(frozen=True)
-class Queue:
+class Queue(NamedTuple):
     """One row: a queue library, what its code must hold, and the command of its worker.
 
     `{module}` is the dotted name of the module that holds the needle, `{target}` the module with the object's name.

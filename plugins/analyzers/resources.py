@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from autostack.core import Claim, Evidence, NeedValue, hookimpl
 from autostack.core.vocabulary import RESOURCE_FAMILIES
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
     from autostack.core.strengths import Strength
 
 
-@dataclass(frozen=True)
-class Driver:
+class Driver(NamedTuple):
     """A dependency that speaks to a kind of store."""
 
     kind: str

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from autostack.core.source import above, folder, join
 from autostack.plugins.analyzers.manifests.once import once
@@ -118,8 +117,7 @@ _INCLUDE = re.compile(r"(?:-r|--requirement)(?:\s+|=|(?=\S))(.+)")
 _QUOTED_OR_KEY = re.compile(r"(?:^\s*|[\[,]\s*|=\s*)[\"']?([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
-@dataclass(frozen=True)
-class Dependency:
+class Dependency(NamedTuple):
     """One requirement. `name` is normalised (PEP 503); `group` is "runtime", "dev" or the name of an extra or group."""
 
     name: str
@@ -156,7 +154,7 @@ def dependencies(source: SourceTree, root: str) -> dict[str, Dependency]:
             found[dependency.name] = dependency
         elif dependency.extras and dependency.group == known.group:
             extras = tuple(sorted({*known.extras, *dependency.extras}))
-            found[dependency.name] = replace(known, extras=extras)
+            found[dependency.name] = known._replace(extras=extras)
     return found
 
 
@@ -410,7 +408,7 @@ def _pyproject(source: SourceTree, root: str) -> Iterator[Dependency]:
     lines = _line_index(source.text(path) or "")
     for group, requirement in _pyproject_requirements(document):
         if found := parse(requirement, group, path, None):
-            yield replace(found, line=lines.get(found.name))
+            yield found._replace(line=lines.get(found.name))
 
 
 def _pyproject_requirements(document: Mapping[str, object]) -> Iterator[tuple[str, str]]:
@@ -530,7 +528,7 @@ def _conda(source: SourceTree, root: str) -> Iterator[Dependency]:
                 requirement = requirement.rpartition("::")[2]
                 found = parse(re.sub(r"(?<![=<>!~])=(?!=)", "==", requirement, count=1), RUNTIME, path, None)
                 if found and found.name not in ("python", "pip"):
-                    yield replace(found, line=lines.get(found.name))
+                    yield found._replace(line=lines.get(found.name))
 
 
 def _line_index(content: str) -> dict[str, int]:

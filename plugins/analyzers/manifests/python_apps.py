@@ -9,8 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from autostack.core.claims import EnvValue
 from autostack.core.model import Claim, Evidence
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 Interface = Literal["wsgi", "asgi", "own"]
 
 
-@dataclass(frozen=True)
-class Framework:
+class Framework(NamedTuple):
     """One row: how the framework's application object is made, what serves it, and its port when nothing is set."""
 
     name: str
@@ -107,8 +105,7 @@ HEALTH_PATHS: Final = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Application:
+class Application(NamedTuple):
     """An application object: `attribute` of the module, or a `factory` that returns it."""
 
     framework: Framework
@@ -301,7 +298,7 @@ def _of_module(source: SourceTree, root: str, module: Module) -> Iterator[Applic
                 row = _BY_CONSTRUCTOR["fasthtml.common.FastHTML"]
                 yield _application(source, root, module, row, first.id, node.lineno)
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and (made := _factory(module, node)):
-            yield replace(_application(source, root, module, made, node.name, node.lineno), factory=True)
+            yield _application(source, root, module, made, node.name, node.lineno)._replace(factory=True)
 
 
 def _application(

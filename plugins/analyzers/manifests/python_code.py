@@ -9,8 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from autostack.core.source import folder, join
 from autostack.plugins.analyzers.manifests.once import once
@@ -30,8 +29,7 @@ _GETTERS = frozenset(
 _IMPORTED_READER = re.compile(r".*\.env(?=\.|$)")  # `from .base import env`
 
 
-@dataclass(frozen=True)
-class Module:
+class Module(NamedTuple):
     """One parsed file. `imports` maps a local name to what it stands for ("Flask" -> "flask.Flask")."""
 
     path: str

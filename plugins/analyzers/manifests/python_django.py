@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from autostack.core.source import folder, join
 from autostack.plugins.analyzers.manifests.once import once
@@ -21,8 +20,7 @@ _MANAGEMENT: Final = re.compile(rb"DJANGO_SETTINGS_MODULE|django\.core\.manageme
 PRODUCTION: Final = ("production", "prod", "live", "deploy", "heroku", "base", "common", "defaults", "local", "dev")
 
 
-@dataclass(frozen=True)
-class Project:
+class Project(NamedTuple):
     """One manage.py. `place` is its folder, relative to the root; `package` the folder of settings, dotted."""
 
     manage: str

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from autostack.core.model import Evidence
 from autostack.core.source import join
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     from autostack.core.source import SourceTree
 
 
-@dataclass(frozen=True)
-class Runner:
+class Runner(NamedTuple):
     """One row: a framework that is started with its own command on the file that imports it."""
 
     dependency: str
@@ -52,8 +50,7 @@ _WAITS: Final = frozenset(
 _COMMANDS: Final = ("argparse", "click", "typer", "fire", "docopt", "optparse")
 
 
-@dataclass(frozen=True)
-class Program:
+class Program(NamedTuple):
     """Something that can be started: a command, what kind of process it is, and the port that it listens on."""
 
     command: str

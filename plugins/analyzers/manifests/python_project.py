@@ -5,8 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from autostack.core.model import Evidence
 from autostack.core.source import above, join
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
     from autostack.core.strengths import Strength
 
 
-@dataclass(frozen=True)
-class Manager:
+class Manager(NamedTuple):
     """A package manager that a root's files speak for."""
 
     name: str
@@ -37,8 +35,7 @@ class Manager:
     evidence: Evidence
 
 
-@dataclass(frozen=True)
-class Version:
+class Version(NamedTuple):
     """A version of Python that a file asks for."""
 
     value: VersionValue

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from autostack.core.claims import VersionValue
 
 AS_OF: Final = "2026-11-24"
 
 
-@dataclass(frozen=True)
-class Release:
+class Release(NamedTuple):
     """One line of releases: `eol` is the last day of support (ISO date); `lts` is its code name, if it has one."""
 
     name: str
@@ -24,8 +22,7 @@ class Release:
     lts: str | None = None
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """All releases of one runtime, newest first, and the one to install when the source doesn't say."""
 
     default: str
