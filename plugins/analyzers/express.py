@@ -67,4 +67,4 @@ def _served(source: SourceTree, root: str, said: Code) -> Iterator[Claim]:
             evidence = [Evidence(served.path, served.line, "serves its build")]
             yield Claim(other.root, "part_of", root, "manifest", evidence)
             output = node.relative(other.root, served.folder)
-            yield Claim(other.root, "node.output_dir", output, "manifest", evidence)
+            yield Claim(other.root, f"{frameworks.toolchain(source, other)}.output_dir", output, "manifest", evidence)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from autostack.core import Claim, Evidence, Finding, Service, SourceTree, hookimpl
+from autostack.core import Claim, Evidence, Finding, Service, SourceTree, VersionValue, hookimpl
 from autostack.core.source import above, join
 from autostack.core.strengths import Strength
 from autostack.plugins.analyzers.manifests import javascript_frameworks as frameworks
@@ -39,6 +39,9 @@ SYSTEM_PACKAGES: dict[str, tuple[tuple[str, str], ...]] = {
     "pdf-poppler": (("poppler-utils", "run"),),
     "node-poppler": (("poppler-utils", "run"),),
 }  # fmt: skip
+
+# Scripts that build for production, best first.
+BUILD_SCRIPTS = ("build", "heroku-postbuild", "build:prod", "build:production")
 
 # Scripts that run beside the web process, by name.
 WORKER_SCRIPTS = ("worker", "workers", "start:worker", "worker:start", "start:workers", "start:queue", "queue:work")
@@ -82,7 +85,7 @@ def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
 def service_detected(service: Service, source: SourceTree) -> list[Claim]:
     """The commands again, should another package manager have been decided on than the files alone suggest."""
     found = node.package(source, service.root)
-    decided = next((t.package_manager for t in service.toolchains if t.name == "node"), None)
+    decided = next((t.package_manager for t in service.toolchains if t.name in ("node", "bun")), None)
     manager = next((name for name in node.MANAGERS if name == decided), None)
     if found is None or manager is None:
         return []
@@ -93,10 +96,11 @@ def service_detected(service: Service, source: SourceTree) -> list[Claim]:
     version = node.lock_version(source, manager, lock) if lock else None
     other = node.Chosen(manager, version, lock or found.path, None, lock, chosen.root)
     evidence = [Evidence(found.path, None, f"installed with {manager}")]
-    claims = [Claim(found.root, "node.install_command", node.install_command(other), "manifest", evidence)]
+    prefix = frameworks.toolchain(source, found)
+    claims = [Claim(found.root, f"{prefix}.install_command", node.install_command(other), "manifest", evidence)]
     build = build_command(source, found, other)
     if build:
-        claims.append(Claim(found.root, "node.build_command", build[0], "manifest", evidence))
+        claims.append(Claim(found.root, f"{prefix}.build_command", build[0], "manifest", evidence))
     return claims
 
 
@@ -104,7 +108,7 @@ def service_detected(service: Service, source: SourceTree) -> list[Claim]:
 
 
 def _toolchain(source: SourceTree, found: node.Package, chosen: node.Chosen) -> Iterator[Claim]:
-    root = found.root
+    root, prefix = found.root, frameworks.toolchain(source, found)
     declared = node.declared_manager(found)
     locks = node.lockfiles(source, chosen.root)
     known = declared is not None or bool(locks)
@@ -119,34 +123,38 @@ def _toolchain(source: SourceTree, found: node.Package, chosen: node.Chosen) -> 
         else "npm, by default"
     )
     if chosen.root == root or not known:
-        yield Claim(root, "node.package_manager", chosen.name, strength, [Evidence(chosen.path, chosen.line, reason)])
+        yield Claim(
+            root, f"{prefix}.package_manager", chosen.name, strength, [Evidence(chosen.path, chosen.line, reason)]
+        )
     elif chosen.root != root:
-        yield Claim(root, "node.package_manager", chosen.name, "manifest", [Evidence(chosen.path, chosen.line, reason)])
+        yield Claim(
+            root, f"{prefix}.package_manager", chosen.name, "manifest", [Evidence(chosen.path, chosen.line, reason)]
+        )
     for manager, path in locks:
         if manager != chosen.name and chosen.root == root:
-            yield Claim(root, "node.package_manager", manager, "manifest", [Evidence(path, None, "lockfile")])
+            yield Claim(root, f"{prefix}.package_manager", manager, "manifest", [Evidence(path, None, "lockfile")])
     if chosen.version:
         yield Claim(
             root,
-            "node.package_manager_version",
+            f"{prefix}.package_manager_version",
             chosen.version,
             "manifest",
             [Evidence(chosen.path, chosen.line, reason)],
         )
     if chosen.root != root:
-        yield Claim(root, "node.root", chosen.root, "manifest", [Evidence(chosen.path, chosen.line, "workspace root")])
+        yield Claim(
+            root, f"{prefix}.root", chosen.root, "manifest", [Evidence(chosen.path, chosen.line, "workspace root")]
+        )
     evidence = Evidence(chosen.lockfile or chosen.path, None, f"{chosen.name} installs from here")
-    yield Claim(root, "node.install_command", node.install_command(chosen), "convention", [evidence])
+    yield Claim(root, f"{prefix}.install_command", node.install_command(chosen), "convention", [evidence])
     build = build_command(source, found, chosen)
     if build:
-        yield Claim(root, "node.build_command", build[0], "convention", [Evidence(found.path, build[1], build[2])])
+        yield Claim(root, f"{prefix}.build_command", build[0], "convention", [Evidence(found.path, build[1], build[2])])
 
 
 def build_command(source: SourceTree, found: node.Package, chosen: node.Chosen) -> tuple[str, int | None, str] | None:
     """What builds a package, typed where it is installed; with line and reason. None: nothing is built."""
-    script = next((name for name in ("build", "heroku-postbuild", "build:prod") if name in found.scripts), None)
-    if script and frameworks.is_development(node.resolved(found.scripts, script) or ""):
-        script = None
+    script = next((name for name in BUILD_SCRIPTS if _builds_itself(source, found, name)), None)
     line = found.line(f"scripts.{script}")
     if chosen.root != found.root:
         return (_member_build(source, found, chosen, script), line, f"script {script}") if script else None
@@ -157,6 +165,18 @@ def build_command(source: SourceTree, found: node.Package, chosen: node.Chosen) 
         program = row.build if row.build.startswith("node ") else node.execute(chosen.name, row.build)
         return program, found.line(f"dependencies.{row.packages[0]}"), f"{row.name} is built before it runs"
     return None
+
+
+def _builds_itself(source: SourceTree, found: node.Package, name: str) -> bool:
+    """Whether a script builds the package, and not only one below it, which builds itself."""
+    text = node.resolved(found.scripts, name)
+    if text is None or frameworks.is_development(text):
+        return False
+    below = any(
+        root != found.root and root.startswith("" if found.root == "." else found.root + "/")
+        for root in node.roots(source)
+    )
+    return not (below and frameworks.only_goes_below(text))
 
 
 def _member_build(source: SourceTree, found: node.Package, chosen: node.Chosen, script: str) -> str:
@@ -209,7 +229,10 @@ def _built_before(source: SourceTree, found: node.Package, chosen: node.Chosen) 
 
 
 def _versions(source: SourceTree, found: node.Package) -> Iterator[Claim | Finding]:
-    """Every place that says which Node this package wants."""
+    """Every place that says which Node, or Bun, this package wants."""
+    if frameworks.toolchain(source, found) == "bun":
+        yield from _bun_version(source, found)
+        return
     said = [*_version_files(source, found.root), *_manifest_versions(found)]
     if not said:
         yield Claim(
@@ -226,6 +249,20 @@ def _versions(source: SourceTree, found: node.Package) -> Iterator[Claim | Findi
                 f"Node.js {value.version} gets no security fixes",
                 f"Move to Node.js {releases.TABLES['node'].default}",
             )  # fmt: skip
+
+
+def _bun_version(source: SourceTree, found: node.Package) -> Iterator[Claim]:
+    """`.bun-version`, else `packageManager`, else Bun's only major."""
+    path = next((join(up, ".bun-version") for up in above(found.root) if join(up, ".bun-version") in source), None)
+    written = (source.text(path) or "").strip() if path else ""
+    declared = node.declared_manager(found)
+    said: list[tuple[str | None, Strength, Evidence]] = [(None, "guess", Evidence(found.path, None, "default"))]
+    if path and re.fullmatch(r"\d{1,3}(?:\.\d{1,3}){0,2}", written):
+        said.insert(0, (written, "declared", Evidence(path, 1, ".bun-version")))
+    if declared and declared[1] and re.fullmatch(r"\d{1,3}(?:\.\d{1,3}){0,2}", declared[1]):
+        said.insert(0, (declared[1], "manifest", Evidence(found.path, found.line("packageManager"), "packageManager")))
+    for version, strength, evidence in said[: max(1, len(said) - 1)]:
+        yield Claim(found.root, "bun.version", VersionValue(version, version or "1"), strength, [evidence])
 
 
 Said = tuple[str, Strength, Evidence]
@@ -340,7 +377,7 @@ def _processes(
         static = static_output(source, found, row)
         if static:
             yield Claim(root, "static_dir", static[0], "convention", [static[1]])
-            yield Claim(root, "node.output_dir", static[0], "convention", [static[1]])
+            yield Claim(root, f"{frameworks.toolchain(source, found)}.output_dir", static[0], "convention", [static[1]])
             return
     if row and row.kind == "static":
         return

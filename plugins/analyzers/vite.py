@@ -39,7 +39,9 @@ def project_uploaded(source: SourceTree) -> list[Claim]:
         output, where = output_dir(source, found, row)
         claims.append(Claim(found.root, "framework", row.name, "manifest", evidence))
         claims.append(Claim(found.root, "static_dir", output, "convention", [where]))
-        claims.append(Claim(found.root, "node.output_dir", output, "convention", [where]))
+        claims.append(
+            Claim(found.root, f"{frameworks.toolchain(source, found)}.output_dir", output, "convention", [where])
+        )
         claims += _calls(source, found, row)
     return claims
 

@@ -37,7 +37,7 @@ _ASIDE_FILE = re.compile(
 # One of these bytes must be in a file for it to be parsed.
 MARKS = (
     b"process.env", b"import.meta", b".listen", b"listen(", b"createServer", b".env.get", b"Bun.", b"serve(", b"static",
-    b"onfig.get", b"onfigService", b"ealth", b"createEnv", b"sendFile", b"/ping", b"/status",
+    b"onfig.get", b"onfigService", b"ealth", b"createEnv", b"sendFile", b"fetch", b"/ping", b"/status",
 )  # fmt: skip
 
 HEALTH_PATHS = (
@@ -217,6 +217,7 @@ _QUERY = """
 (variable_declarator) @declared
 (call_expression) @call
 (pair) @pair
+(export_statement value: (object) @exported)
 """
 _QUERIES: dict[int, object] = {}
 
@@ -231,6 +232,7 @@ class _File:
         self.members = captures.get("member", [])
         self.declared = captures.get("declared", [])
         self.calls = captures.get("call", [])
+        self.exported = captures.get("exported", [])
         self.pairs = captures.get("pair", []) if self._reads_whole() else []
         self.constants = self._constants()
 
@@ -402,11 +404,17 @@ class _File:
                 value = given[1]
             else:
                 continue
-            port, env = self._port(value)
-            if port or env:
-                yield Listen(port, env, self.path, self.line(node))
-            elif named := self._last_name(value):
-                yield Listen(None, None, self.path, self.line(node), named)
+            yield from self._listen(node, value)
+        for node in self.exported:  # `export default { port, fetch }`: what Bun serves
+            if self._option(node, "fetch") is not None or b"fetch" in self.raw[node.start_byte : node.end_byte]:
+                yield from self._listen(node, self._option(node, "port"))
+
+    def _listen(self, node: Node, value: Node | None) -> Iterator[Listen]:
+        port, env = self._port(value)
+        if port or env:
+            yield Listen(port, env, self.path, self.line(node))
+        elif named := self._last_name(value):
+            yield Listen(None, None, self.path, self.line(node), named)
 
     def _option(self, node: Node, name: str) -> Node | None:
         """The value of a key of an object, or of an object that is one of its values."""
@@ -500,6 +508,7 @@ class _File:
             path = posixpath.join(*[word for word in words if not word.startswith("/") or len(words) > 1][:4] or [""])
             if not path or "*" in path:
                 continue
+            path = folder(path) if path.endswith(".html") else path
             beside = re.search(r"__dirname|import\.meta", self.text(arguments))
             base = folder(self.path) if beside else root
             joined = posixpath.normpath(posixpath.join(base, path.lstrip("/")))

@@ -11,7 +11,7 @@ from typing import Literal
 
 from autostack.core import roles
 from autostack.core.source import SourceTree, join
-from autostack.plugins.analyzers.manifests.node import Package, resolved
+from autostack.plugins.analyzers.manifests.node import Package, chosen_manager, resolved
 from autostack.plugins.analyzers.manifests.once import once
 
 Kind = Literal["meta", "server", "static", "worker"]
@@ -212,6 +212,13 @@ def runs_members(script: str) -> bool:
     return False
 
 
+def only_goes_below(script: str) -> bool:
+    """Whether a script only installs and builds another folder's package (`cd client && npm ci && npm run build`)."""
+    found = steps(script)
+    managers = ("npm", "pnpm", "yarn", "bun", "cd")
+    return bool(found) and runs_members(" ".join(found[0])) and all(words[0] in managers for words in found)
+
+
 def production_script(found: Package, names: tuple[str, ...] = ("start",)) -> str | None:
     """The first of the scripts that exists and starts neither a development nor a file server."""
     for name in names:
@@ -241,6 +248,15 @@ def _framework(source: SourceTree, found: Package) -> Framework | None:
     if server and static:
         return server if production_script(found) or server_entry(source, found) else static
     return server or static
+
+
+def toolchain(source: SourceTree, found: Package) -> Literal["node", "bun"]:
+    """The runtime of a package's program: Bun where Bun installs it and the program is started, or written, for Bun."""
+    row = framework(source, found)
+    if chosen_manager(source, found.root).name != "bun" or (row and row.kind in ("meta", "static")):
+        return "node"
+    started = any(words[0] == "bun" for words in steps(resolved(found.scripts, "start") or ""))
+    return "bun" if started or found.has("@types/bun", "bun-types", "elysia") else "node"
 
 
 def _depends(found: Package, row: Framework) -> bool:

@@ -144,10 +144,15 @@ def _package(source: SourceTree, root: str) -> Package | None:
     )
 
 
+def roots(source: SourceTree) -> list[str]:
+    """The folders with a package.json, shallow ones first."""
+    return [folder(path) for path in source.named("package.json")[:MAX_PACKAGES]]
+
+
 def packages(source: SourceTree) -> Iterator[Package]:
     """All package.json files, shallow ones first."""
-    for path in source.named("package.json")[:MAX_PACKAGES]:
-        found = package(source, folder(path))
+    for root in roots(source):
+        found = package(source, root)
         if found is not None:
             yield found
 
@@ -206,13 +211,13 @@ def workspaces(source: SourceTree) -> dict[str, Workspace]:
 
 def _workspaces(source: SourceTree) -> dict[str, Workspace]:
     found: dict[str, Workspace] = {}
-    roots = [folder(path) for path in source.named("package.json")[:MAX_PACKAGES]]
-    for root in roots:
+    known = roots(source)
+    for root in known:
         if len(found) >= MAX_WORKSPACES:
             break
         patterns, path = _patterns(source, root)
         if patterns:
-            members = [other for other in roots if other != root and _is_member(root, other, patterns)]
+            members = [other for other in known if other != root and _is_member(root, other, patterns)]
             found[root] = Workspace(root, path, tuple(sorted(members)[:MAX_MEMBERS]))
     return found
 

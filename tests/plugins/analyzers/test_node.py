@@ -334,3 +334,37 @@ def test_assets_of_another_language_are_a_toolchain_and_no_service(analyzed):
 def test_a_manifest_from_a_stranger_never_fails(analyzed, content):
     files = {"package.json": content, "a/package.json": "{}", "server.js": SERVER}
     assert [service.root for service in analyzed(files, plugins=NODE).services] in ([], ["."])
+
+
+def test_a_program_that_bun_runs_has_buns_toolchain(analyzed):
+    files = {
+        "package.json": package(
+            scripts={"start": "bun run src/index.ts"}, dependencies={"hono": "4"}, packageManager="bun@1.2.3"
+        ),
+        "bun.lock": "{}",
+        "src/index.ts": "export default { port: process.env.PORT || 3001, fetch: app.fetch }",
+    }
+    service = app(analyzed, files)
+    assert (service.runtime.name, service.runtime.version, service.package_manager) == ("bun", "1.2.3", "bun")
+    assert (service.start_command, service.port, service.port_env) == ("bun run start", 3001, "PORT")
+
+
+def test_a_build_script_that_only_builds_a_folder_below_is_left_to_that_folder(analyzed):
+    client = package(
+        scripts={"build": "react-scripts build", "start": "react-scripts start"}, dependencies={"react-scripts": "5"}
+    )
+    files = {
+        "package.json": package(
+            scripts={"start": "node server.js", "build": "cd client && npm install && npm run build"},
+            dependencies={"express": "5"},
+        ),
+        "server.js": "app.use(express.static('client/build'));\nr.sendFile(path.join(__dirname, 'client/build/index.html'))",
+        "client/package.json": client,
+    }
+    analysis = analyzed(files, plugins=NODE)
+    (service,) = analysis.services
+    assert (service.root, service.build_command) == (".", None)
+    assert [
+        (tool.root, tool.build_command, tool.output_dir) for tool in service.toolchains if tool.root == "client"
+    ] == [("client", "npm run build", "build")]
+    assert analysis.conflicts == []
