@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from autostack.core import resources, services
-from autostack.core.calls import calls
+from autostack.core.calls import Directory, calls
 from autostack.core.claimset import ClaimSet, refused
 from autostack.core.model import Analysis, Claim, Conflict, Finding, LanguageShare, Library, Resource, Service
-from autostack.core.names import label
+from autostack.core.names import Names, label
 from autostack.core.ranking import Record, canonical, depth, ranked
 from autostack.core.roots import Layout, is_about, lay_out
 from autostack.core.services import Sketch
@@ -105,11 +105,10 @@ def _services(
         built.append(service)
         findings.extend(more)
     built.sort(key=_standing)
-    taken: set[str] = set()
-    for at, service in enumerate(built):
-        built[at] = replace(service, name=services.name(claims, record, service.root, taken))
-        taken.add(built[at].name)
-    built = [replace(service, calls=calls(claims, record, service, built)) for service in built]
+    given = Names()
+    built = [replace(service, name=services.name(claims, record, service.root, given)) for service in built]
+    known = Directory(built)
+    built = [replace(service, calls=calls(claims, record, service, known)) for service in built]
     return built, findings
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Container
+from collections.abc import Iterable
 
 LONGEST = 63  # RFC 1035, section 2.3.4
 
@@ -21,12 +21,20 @@ def label(text: str, otherwise: str = "app") -> str:
     return _OTHER.sub("-", ascii_only[:1000]).strip("-")[:LONGEST].rstrip("-") or otherwise
 
 
-def unique(name: str, taken: Container[str]) -> str:
-    """The name, or with the first free number: `web`, `web-2`, `web-3`."""
-    number = 1
-    found = name
-    while found in taken:
-        number += 1
-        suffix = f"-{number}"
-        found = name[: LONGEST - len(suffix)].rstrip("-") + suffix
-    return found
+class Names:
+    """Names that are given once only: `web`, then `web-2`, `web-3`."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = set(taken)
+        self._last: dict[str, int] = {}
+
+    def take(self, name: str) -> str:
+        """The name, or with the first free number."""
+        found = name
+        while found in self._taken:
+            number = self._last.get(name, 1) + 1
+            self._last[name] = number
+            suffix = f"-{number}"
+            found = name[: LONGEST - len(suffix)].rstrip("-") + suffix
+        self._taken.add(found)
+        return found

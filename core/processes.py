@@ -7,7 +7,7 @@ the same is the role. Sources are laid down strongest first; a process whose rol
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast, get_args
 
@@ -20,6 +20,7 @@ from autostack.core.strengths import RANK
 # The claims that say how strong a process is, and from which source; memory or a health path say nothing about that.
 TELLING = ("kind", "command", "ports", "schedule", "build")
 KINDS = ("web", "worker", "cron", "cli")  # in the order in which they become the main process; release never does
+MOST_PROCESSES = 100  # of one root, strongest first: what is compared with each other must be bounded
 ABSORBING = RANK["declared"]  # processes at least as strong are a developer's own word
 
 T = TypeVar("T")
@@ -33,9 +34,20 @@ class Draft:
 
     name: str
     claims: dict[str, list[Claim]] = field(default_factory=dict)
+    _derived: dict[str, object] = field(default_factory=dict, repr=False)
+
+    def add(self, part: str, claims: Iterable[Claim]) -> None:
+        """Take further claims of one part."""
+        self.claims.setdefault(part, []).extend(claims)
+        self._derived.clear()
 
     def of(self, part: str) -> list[Claim]:
-        return ranked(self.claims.get(part, ()))
+        return self._once(f"claims of {part}", lambda: ranked(self.claims.get(part, ())))
+
+    def _once(self, key: str, derive: Callable[[], T]) -> T:
+        if key not in self._derived:
+            self._derived[key] = derive()
+        return cast(T, self._derived[key])
 
     @property
     def all(self) -> list[Claim]:
@@ -45,6 +57,9 @@ class Draft:
     @property
     def tier(self) -> tuple[int, int]:
         """The strength of its strongest telling claim, and that claim's source: the smaller, the stronger."""
+        return self._once("tier", self._tier)
+
+    def _tier(self) -> tuple[int, int]:
         telling = [claim for part in TELLING for claim in self.claims.get(part, ())] or self.all
         return min(
             (RANK[claim.strength], source_row(claim) if claim.strength == "declared" else 0) for claim in telling
@@ -57,6 +72,9 @@ class Draft:
 
     @property
     def command(self) -> str | None:
+        return self._once("command", self._command)
+
+    def _command(self) -> str | None:
         found = self.commands()
         return str(found[0].value) if found else None
 
@@ -66,6 +84,9 @@ class Draft:
 
     @property
     def kind(self) -> str:
+        return self._once("kind", self._kind)
+
+    def _kind(self) -> str:
         claimed = self.of("kind")
         if claimed:
             return str(claimed[0].value)
@@ -79,6 +100,9 @@ class Draft:
 
     @property
     def role(self) -> str:
+        return self._once("role", self._role)
+
+    def _role(self) -> str:
         claimed = self.of("role")
         return str(claimed[0].value) if claimed else roles.role(self.kind, self.command, self.name)
 
@@ -100,13 +124,16 @@ class Draft:
     @property
     def is_loose(self) -> bool:
         """Has it no command of its own, or one for development only? Then it may be the framework's process."""
+        return self._once("is_loose", self._is_loose)
+
+    def _is_loose(self) -> bool:
         command = self.command
         return command is None or roles.is_development(command)
 
     def absorb(self, other: Draft) -> None:
         """Take over another one's claims: they answer what this one leaves open, and are alternatives of the rest."""
         for part, claims in other.claims.items():
-            self.claims.setdefault(part, []).extend(claims)
+            self.add(part, claims)
 
 
 def drafts(claims: ClaimSet, root: str) -> list[Draft]:
@@ -116,10 +143,12 @@ def drafts(claims: ClaimSet, root: str) -> list[Draft]:
         by_name.setdefault(rest.rpartition(".")[0], []).extend(found)
     split = [draft for name in sorted(by_name) for draft in _split(name, by_name[name])]
     known = sorted((draft for draft in split if draft.is_told), key=lambda draft: (draft.tier, draft.name))
+    known = known[:MOST_PROCESSES]
     by_final_name: dict[str, Draft] = {}
+    given = names.Names()
     for draft in known:
         wanted = draft.name if _NAME.fullmatch(draft.name) else names.label(draft.name, draft.kind)
-        draft.name = names.unique(wanted, by_final_name)
+        draft.name = given.take(wanted)
         by_final_name[draft.name] = draft
     for draft in split:
         if not draft.is_told and draft.name in by_final_name:  # memory for a process that there isn't makes none
@@ -253,7 +282,7 @@ def _split(name: str, claims: list[Claim]) -> list[Draft]:
 def _draft(name: str, claims: Iterable[Claim]) -> Draft:
     draft = Draft(name)
     for claim in claims:
-        draft.claims.setdefault(_part(claim), []).append(claim)
+        draft.add(_part(claim), [claim])
     return draft
 
 

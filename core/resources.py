@@ -24,6 +24,9 @@ from autostack.core.vocabulary import FAMILY_ORDER, RESOURCE_FAMILIES
 ALTERNATIVE = frozenset({"sql", "cache", "broker", "search"})
 
 
+MOST_OTHERS = 20  # resources listed in one conflict
+
+
 @dataclass
 class Draft:
     """A resource on its way. `claims` by part of its own; `needs` are those that are bound to it."""
@@ -168,7 +171,7 @@ def _bind_one(record: Record, drafts: dict[str, Draft], root: str, need: Need, l
         ],
     )
     if len(fitting) > 1 and len(by_variable) != 1:
-        others = [d for d in fitting if d is not chosen]
+        others = [d for d in fitting if d is not chosen][:MOST_OTHERS]
         record.conflicts.append(
             Conflict(
                 root=root,
@@ -189,7 +192,7 @@ def _made(drafts: dict[str, Draft], root: str, need: Need) -> Draft:
     for draft in drafts.values():
         if draft.kind == need.kind and not draft.is_named and not (own and root not in draft.used_by):
             return draft
-    name = names.unique(need.kind, drafts)
+    name = names.Names(drafts).take(need.kind)
     drafts[name] = Draft(name, need.kind)
     return drafts[name]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -420,15 +421,20 @@ def words(command: str) -> list[str]:
     `exec poetry run gunicorn shop.wsgi` gives `["gunicorn", "shop.wsgi"]`; of `a && b` it is b; `sh -c "x"` is x.
     The first word is the bare name of the program. An empty list, if there is none.
     """
-    text = command[:LONGEST]
+    return list(_words(command[:LONGEST]))
+
+
+@lru_cache(maxsize=4096)
+def _words(command: str) -> tuple[str, ...]:
+    text = command
     found: list[str] = []
     for _ in range(DEEPEST):
         found = _last_step(text)
         inner = _unwrapped(found)
         if isinstance(inner, list):
-            return inner
+            return tuple(inner)
         text = inner
-    return found
+    return tuple(found)
 
 
 def program(command: str) -> str | None:

@@ -130,14 +130,14 @@ def assemble(
     return service, _development_findings(outline)
 
 
-def name(claims: ClaimSet, record: Record, root: str, taken: set[str]) -> str:
+def name(claims: ClaimSet, record: Record, root: str, given: names.Names) -> str:
     """The service's name: claimed, else its folder's, else `app`, as a DNS label that no other one has."""
     decision = record.settle(root, "name", claims.of(root, "name"))
     if decision is not None:
-        found = names.unique(names.label(str(decision.value)), taken)
+        found = given.take(names.label(str(decision.value)))
         record.why[f"{root}#name"] = replace(decision.why, value=found)
     else:
-        found = names.unique(names.label("" if root == "." else root), taken)
+        found = given.take(names.label("" if root == "." else root))
         record.why[f"{root}#name"] = Why(found, "guess", "", [Evidence(root, None, "the folder's name")])
     return found
 
@@ -171,11 +171,11 @@ def _drop_helpers(claims: ClaimSet, record: Record, root: str, kept: list[Draft]
     builds = _builds(claims, root)
     if builds:
         able = [draft for draft in webs if draft.command is None or roles.is_static_server(draft.command)]
-        server = able[0] if able else Draft(names.unique("web", {draft.name for draft in kept}))
+        server = able[0] if able else Draft(names.Names(draft.name for draft in kept).take("web"))
         if not able:
             kept.append(server)
         if not server.claims.get("kind"):
-            server.claims["kind"] = [replace(builds[0], field=f"processes.{server.name}.kind", value="web")]
+            server.add("kind", [replace(builds[0], field=f"processes.{server.name}.kind", value="web")])
     dropped: set[Evidence] = set()
     for draft in webs:
         if draft is not server:
@@ -208,14 +208,14 @@ def _only_process(claims: ClaimSet, root: str, taken: set[str]) -> Draft:
     command = str(start[0].value) if start else None
     kind = str(kinds[0].value) if kinds else roles.kind("", command, ports=bool(claims.of(root, "port")))
     kind = kind if kind in processes.KINDS else "web"
-    draft = Draft(names.unique(kind, taken))
+    draft = Draft(names.Names(taken).take(kind))
     by = (
         kinds
         or start
         or ranked(claims.of(root, "build", "port", "static_dir"))
         or ranked(claims.of(root, *claims.fields(root)))
     )[0]
-    draft.claims["kind"] = [replace(by, field=f"processes.{draft.name}.kind", value=kind)]
+    draft.add("kind", [replace(by, field=f"processes.{draft.name}.kind", value=kind)])
     return draft
 
 
@@ -239,7 +239,7 @@ def _lend_main(claims: ClaimSet, main: Draft | None) -> None:
             c for c in claims.of(root, flat) if part != "kind" or (c.value != "static" and c.strength == "override")
         ]
         if lent:
-            main.claims.setdefault(part, []).extend(lent)
+            main.add(part, lent)
 
 
 def _processes(
@@ -271,12 +271,12 @@ def _with_release(claims: ClaimSet, root: str, drafts: list[Draft]) -> list[Draf
         return drafts
     releases = [draft for draft in drafts if draft.kind == "release"]
     others = [draft for draft in drafts if draft.kind != "release"]
-    merged = Draft(names.unique("release", {draft.name for draft in others}))
+    merged = Draft(names.Names(draft.name for draft in others).take("release"))
     for draft in releases:
         merged.absorb(draft)
     strongest = ranked(said)[0]
-    merged.claims.setdefault("kind", []).append(replace(strongest, field="processes.release.kind", value="release"))
-    merged.claims.setdefault("command", []).extend(said)
+    merged.add("kind", [replace(strongest, field="processes.release.kind", value="release")])
+    merged.add("command", said)
     return [*others, merged]
 
 
