@@ -63,10 +63,10 @@ MANAGERS: Final[dict[str, Manager]] = {
         ("pyproject.toml", "poetry.lock", "poetry.toml"), "poetry",
         "pip install --root-user-action=ignore poetry=={version}", "2.5.1",
     ),
-    # Without its extra `locked`, PDM takes whatever version of its own dependencies is newest (2.29.4 fails with hishel 2).
+    # PDM 2.29.4 admits hishel 2 and fails with it: "module 'hishel' has no attribute 'SyncSqliteStorage'" (ran).
     "pdm": Manager(
         ("pyproject.toml", "pdm.lock", "pdm.toml"), "pdm",
-        "pip install --root-user-action=ignore 'pdm[locked]=={version}'", "2.29.4", "--no-self",
+        "pip install --root-user-action=ignore pdm=={version} 'hishel<2'", "2.29.4", "--no-self",
     ),
     "pipenv": Manager(
         ("Pipfile", "Pipfile.lock"), "pipenv", "pip install --root-user-action=ignore pipenv=={version}", "2026.10.3"
