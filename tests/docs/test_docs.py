@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
+import click
 import pytest
 
 from autostack.core import claims, strengths, vocabulary
@@ -54,7 +55,9 @@ def calls(tree: ast.AST, *names: str) -> Iterator[ast.Call]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             called = node.func
-            name = called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
+            name = (
+                called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
+            )
             if name in names:
                 yield node
 
@@ -287,3 +290,64 @@ def test_exit_codes_are_those_of_the_command_line(name: str, page: Read) -> None
         assert set(written) == {int(code) for code in said} | {INTERRUPTED_EXIT}
         for code, meaning in said.items():
             assert meaning.strip().split()[0] in written[int(code)]
+
+
+# ---------------------------------------------------------------------------------------------- command line
+
+
+def commands() -> dict[str, click.Command]:
+    """Every command that does something, by the words that are typed."""
+    from autostack.cli.main import cli
+
+    found: dict[str, click.Command] = {}
+    waiting: list[tuple[str, click.Command]] = [("autostack", cli)]
+    while waiting:
+        name, command = waiting.pop()
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            inner = {word: command.get_command(context, word) for word in command.list_commands(context)}
+            waiting += [(f"{name} {word}", found) for word, found in inner.items() if found is not None]
+        else:
+            found[name] = command
+    return found
+
+
+def test_every_command_is_documented_with_its_arguments_and_options(page: Read) -> None:
+    documented = page("docs/cli.md")
+    known = commands()
+    assert {heading for heading in documented.headings if heading.startswith("autostack ")} == set(known)
+    for name, command in known.items():
+        section = documented.section(name)
+        arguments = [p for p in command.params if isinstance(p, click.Argument)]
+        words = [str(p.name).upper() if p.required else f"[{str(p.name).upper()}]" for p in arguments]
+        assert f"`{' '.join([name, *words])}`" in section, name
+        written = {word for row in re.findall(r"^\| (`-.*?) \|", section, re.MULTILINE) for word in options(row)}
+        given = {word for p in command.params if isinstance(p, click.Option) for word in p.opts}
+        assert written == given, name
+
+
+def options(text: str) -> list[str]:
+    """The options that a text names."""
+    return re.findall(r"(?<![\w-])--?[a-z][a-z-]*", text)
+
+
+def test_commands_that_pages_show_exist_with_their_options(pages: list[Page]) -> None:
+    known = commands()
+    wrong = []
+    for found in pages:
+        shown = [
+            *re.findall(r"`(autostack [^`\n]+)`", found.text),
+            *re.findall(r"^\$ (autostack .+)$", found.text, re.M),
+        ]
+        shown += [
+            line.strip() for block in found.blocks("sh") for line in block.splitlines() if line.startswith("autostack ")
+        ]
+        for line in shown:
+            words = line.split("#")[0].split()
+            name = " ".join(words[:3]) if words[1] == "plugin" else " ".join(words[:2])
+            if words[1].startswith("-") or words[1] in ("COMMAND", "plugin") and name not in known:
+                continue
+            given = {word for p in known[name].params for word in p.opts} if name in known else set()
+            if name not in known or not set(options(line)) <= {*given, "--help"}:
+                wrong.append(f"{found.path.name}: {line}")
+    assert wrong == []
