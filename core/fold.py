@@ -17,7 +17,7 @@ from autostack.core.model import Analysis, Claim, Conflict, Finding, LanguageSha
 from autostack.core.names import Names, label
 from autostack.core.ranking import Record, canonical, depth, ranked
 from autostack.core.roots import Layout, is_about, lay_out
-from autostack.core.services import Sketch
+from autostack.core.sketches import Sketch, sketch
 from autostack.core.vocabulary import SEVERITIES
 
 # The order of services: a public web process first, then by kind; among equals the shallower root, then its path.
@@ -42,7 +42,7 @@ def fold(
     known = ClaimSet(claims)
     record = Record()
     layout = lay_out(known, record)
-    outlines = [services.sketch(known, record, layout, root) for root in layout.services]
+    outlines = [sketch(known, record, root) for root in layout.services]
     found, needed = resources.bind(known, record, layout)
     built, more = _services(known, record, layout, outlines, found, needed)
     return Analysis(
