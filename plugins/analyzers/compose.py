@@ -13,7 +13,7 @@ from autostack.core import Build, Claim, Evidence, Finding, Port, ResourceEnv, S
 from autostack.core.model import ProcessKind
 from autostack.core.source import folder, join
 from autostack.core.strengths import Strength
-from autostack.plugins.analyzers.manifests import command, compose, docker, environment, images, roots
+from autostack.plugins.analyzers.manifests import command, compose, docker, dockerfiles, environment, images, roots
 from autostack.plugins.analyzers.manifests.compose import ComposeFile, ComposeService
 
 # Words of a variable's name that say which store it belongs to, beside the store's own name.
@@ -56,7 +56,7 @@ class App:
     kind: ProcessKind
     command: str | None
     build: Build | None
-    stage: docker.Stage | None
+    stage: dockerfiles.Stage | None
 
 
 @hookimpl
@@ -83,7 +83,7 @@ def _stores(source: SourceTree, file: ComposeFile) -> list[Store]:
     for service in file.services.values():
         name = service.image if service.build is None else None
         if service.build:
-            parsed = docker.dockerfile(source, service.build.dockerfile)
+            parsed = dockerfiles.dockerfile(source, service.build.dockerfile)
             name = parsed.stage(service.build.target).image if parsed else None
         known = images.store(name) if name else None
         if known:
@@ -102,7 +102,7 @@ def _apps(source: SourceTree, file: ComposeFile, stores: Sequence[Store]) -> lis
         if origin is None:
             found += _published(source, file, service)
             continue
-        parsed = docker.dockerfile(source, origin.dockerfile)
+        parsed = dockerfiles.dockerfile(source, origin.dockerfile)
         where = docker.place(source, origin.dockerfile, origin.context, origin.target) if parsed else None
         if parsed and where and docker.is_proxy(source, parsed, where):
             continue
@@ -126,7 +126,7 @@ def _published(source: SourceTree, file: ComposeFile, service: ComposeService) -
     if service.image is None or images.auxiliary(service.image) or images.store(service.image):
         return []
     names = roots.named(source)
-    root = names.get(docker.image(service.image).repository.rpartition("/")[2]) or names.get(service.name.lower())
+    root = names.get(images.image(service.image).repository.rpartition("/")[2]) or names.get(service.name.lower())
     others = [s for s in file.services.values() if s.build or (s.image and not images.auxiliary(s.image))]
     beside = join(folder(service.path), "Dockerfile")
     if root is None and service.ports and beside in source and not any(_is_other(other, service) for other in others):
@@ -163,8 +163,8 @@ def _others(file: ComposeFile, stores: Sequence[Store], apps: Sequence[App]) -> 
         tool = images.auxiliary(service.image or "") if service.image else "proxy"
         if tool:
             yield Claim(".", f"auxiliary.{service.name}", tool, "declared", evidence)
-        elif service.image and served:
-            found = docker.image(service.image)
+        elif service.image and served and images.runtime(service.image) is None:
+            found = images.image(service.image)
             yield Claim(served[0], f"images.{found.name}", found.private, "declared", evidence)
 
 
@@ -212,7 +212,7 @@ def _carried(store: Store, stores: Sequence[Store], apps: Sequence[App]) -> list
 def _part(name: str, value: str | None, store: Store, stores: Sequence[Store], app: App) -> ResourceEnv | None:
     if not environment.NAME.fullmatch(name):
         return None
-    plain = docker.expand(value or "", {})
+    plain = dockerfiles.expand(value or "", {})
     if "://" in plain:
         return ResourceEnv(name, "url") if _host_in(plain, store.service.hosts) else None
     if _host_in(plain, store.service.hosts):
@@ -221,7 +221,7 @@ def _part(name: str, value: str | None, store: Store, stores: Sequence[Store], a
         other for other in stores if other.kind == store.kind and other is not store and _uses(app.service, other)
     ]
     words = set(name.upper().split("_"))
-    hosts = [n for n, v in app.service.env.items() if v and _host_in(docker.expand(v, {}), store.service.hosts)]
+    hosts = [n for n, v in app.service.env.items() if v and _host_in(dockerfiles.expand(v, {}), store.service.hosts)]
     beside = any(name.rpartition("_")[0] == host.rpartition("_")[0] and "_" in name for host in hosts)
     if not beside and (others or not words & set(KIND_WORDS.get(store.kind, ()))):
         return None
@@ -234,7 +234,7 @@ _HOST = re.compile(r"[A-Za-z0-9._-]+")
 
 def _host_in(value: str, hosts: Sequence[str]) -> bool:
     """Whether a value is an address at one of the hosts: `db`, `db:5432`, `postgres://user:pass@db/app`."""
-    value = docker.expand(value.strip(), {})[:2000]
+    value = dockerfiles.expand(value.strip(), {})[:2000]
     for one in value.split(","):
         rest = one.rpartition("://")[2].partition("/")[0].rpartition("@")[2]
         match = _HOST.match(rest)
@@ -322,7 +322,7 @@ def _service(source: SourceTree, app: App, stores: Sequence[Store], apps: Sequen
         plain = None if value is None or "$" in value or _host_in(value, hosts) else value
         setting = environment.setting(name, plain, required)
         if setting:
-            if value is not None and environment.holds_secret(docker.expand(value, {})) and not setting.public:
+            if value is not None and environment.holds_secret(dockerfiles.expand(value, {})) and not setting.public:
                 setting = replace(setting, default=None)
             yield Claim(
                 app.root, f"env.{name}", setting, "declared" if app.strength == "declared" else "guess", evidence
@@ -353,6 +353,6 @@ def _calls(value: str, other: App) -> bool:
     if "://" not in value or not _host_in(value, other.service.hosts):
         return False
     try:
-        return urlsplit(docker.expand(value, {})).scheme in ("http", "https", "ws", "wss", "grpc")
+        return urlsplit(dockerfiles.expand(value, {})).scheme in ("http", "https", "ws", "wss", "grpc")
     except ValueError:
         return False

@@ -9,7 +9,17 @@ from collections.abc import Iterator
 from autostack.core import Claim, Evidence, Finding, Port, SourceTree, VersionValue, hookimpl, roles
 from autostack.core.source import join
 from autostack.core.strengths import Strength
-from autostack.plugins.analyzers.manifests import command, compose, docker, environment, node, releases, roots
+from autostack.plugins.analyzers.manifests import (
+    command,
+    compose,
+    docker,
+    dockerfiles,
+    environment,
+    images,
+    node,
+    releases,
+    roots,
+)
 
 # Parts of a Dockerfile's name that say when it is used.
 PRODUCTION = ("prod", "production", "release", "deploy")
@@ -22,9 +32,9 @@ def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
     """What each Dockerfile says about the root whose code it runs."""
     said: list[Claim | Finding] = []
     used = compose.production_builds(source)
-    by_root: dict[str, list[tuple[str, docker.Dockerfile, docker.Place]]] = {}
-    for path in docker.dockerfiles(source):
-        found = None if set(path.split("/")) & set(ASIDE) else docker.dockerfile(source, path)
+    by_root: dict[str, list[tuple[str, dockerfiles.Dockerfile, docker.Place]]] = {}
+    for path in dockerfiles.dockerfiles(source):
+        found = None if set(path.split("/")) & set(ASIDE) else dockerfiles.dockerfile(source, path)
         if found is None:
             continue
         built = compose.builds(source).get(path)
@@ -47,7 +57,7 @@ def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
     return said
 
 
-def _rank(path: str, found: docker.Dockerfile) -> int:
+def _rank(path: str, found: dockerfiles.Dockerfile) -> int:
     """Which of several Dockerfiles of one root builds its main image: one for production, the plain one, any other."""
     stage = found.stage(found.target)
     if is_development(found, path, found.target):
@@ -63,10 +73,10 @@ def _words(path: str) -> set[str]:
     return set(re.split(r"[.\-_]", path.rpartition("/")[2].lower()))
 
 
-def is_development(found: docker.Dockerfile, path: str, target: str | None = None) -> bool:
+def is_development(found: dockerfiles.Dockerfile, path: str, target: str | None = None) -> bool:
     """Whether a Dockerfile is named for development, or its built stage is, or starts a development server."""
     stage = found.stage(target)
-    if docker.is_for_development(path.rpartition("/")[2]) or docker.is_for_development(stage.name):
+    if dockerfiles.is_for_development(path.rpartition("/")[2]) or dockerfiles.is_for_development(stage.name):
         return True
     return stage.command is not None and roles.is_development(stage.command)
 
@@ -75,7 +85,7 @@ def is_development(found: docker.Dockerfile, path: str, target: str | None = Non
 
 
 def _image(
-    source: SourceTree, found: docker.Dockerfile, where: docker.Place, target: str | None, in_compose: bool
+    source: SourceTree, found: dockerfiles.Dockerfile, where: docker.Place, target: str | None, in_compose: bool
 ) -> Iterator[Claim]:
     root, path, stage = where.root, found.path, found.stage(target)
     strength: Strength = "guess" if is_development(found, path, target) else "declared"
@@ -84,7 +94,7 @@ def _image(
     if docker.serves_files(found, target):
         yield from _static(found, where, target, strength)
         if not in_compose:
-            evidence = [Evidence(path, stage.line, f"a web server's image, {docker.image(stage.image).repository}")]
+            evidence = [Evidence(path, stage.line, f"a web server's image, {images.image(stage.image).repository}")]
             ports = [Port(port, "http") for port, protocol, _ in docker.listens(stage) if protocol == "tcp"]
             yield Claim(root, "processes.web.kind", "web", strength, evidence)
             yield Claim(root, "processes.web.ports", ports, strength, evidence)
@@ -113,7 +123,9 @@ def _image(
     yield from _environment(stage, root, path)
 
 
-def _static(found: docker.Dockerfile, where: docker.Place, target: str | None, strength: Strength) -> Iterator[Claim]:
+def _static(
+    found: dockerfiles.Dockerfile, where: docker.Place, target: str | None, strength: Strength
+) -> Iterator[Claim]:
     """What a web server's image hands out: a folder of the source, or of what an earlier stage built."""
     copy = docker.served(found, target)
     if copy is None or not copy.sources:
@@ -132,7 +144,7 @@ def _static(found: docker.Dockerfile, where: docker.Place, target: str | None, s
         yield Claim(where.root, "node.output_dir", built, "guess", evidence)
 
 
-def _port(stage: docker.Stage, root: str, path: str, strength: Strength) -> Iterator[Claim]:
+def _port(stage: dockerfiles.Stage, root: str, path: str, strength: Strength) -> Iterator[Claim]:
     set_port, line = stage.env.get("PORT", ("", 0))
     if set_port.isdigit() and 0 < int(set_port) < 65_536:
         yield Claim(root, "port", int(set_port), strength, [Evidence(path, line, "ENV PORT")])
@@ -141,7 +153,7 @@ def _port(stage: docker.Stage, root: str, path: str, strength: Strength) -> Iter
         yield Claim(root, "port", tcp[0][0], strength, [Evidence(path, tcp[0][1], "EXPOSE")])
 
 
-def _environment(stage: docker.Stage, root: str, path: str) -> Iterator[Claim]:
+def _environment(stage: dockerfiles.Stage, root: str, path: str) -> Iterator[Claim]:
     for name, (value, line) in stage.env.items():
         setting = environment.setting(name, None if "$" in value else value)
         if setting:
@@ -152,12 +164,12 @@ def _environment(stage: docker.Stage, root: str, path: str) -> Iterator[Claim]:
             yield Claim(root, f"env.{name}", setting, "declared", [Evidence(path, line, "ARG")])
 
 
-def _versions(source: SourceTree, found: docker.Dockerfile, where: docker.Place) -> Iterator[Claim]:
+def _versions(source: SourceTree, found: dockerfiles.Dockerfile, where: docker.Place) -> Iterator[Claim]:
     """The versions of the languages that the stages start from, each for the root whose code it builds."""
     last = found.stage()
-    guessed = docker.is_for_development(found.path.rpartition("/")[2])
+    guessed = dockerfiles.is_for_development(found.path.rpartition("/")[2])
     for stage in found.images():
-        known = docker.runtime(stage.image)
+        known = images.runtime(stage.image)
         toolchain, version = known or ("", None)
         if version is None:
             continue
@@ -182,7 +194,7 @@ def _version(toolchain: str, tag: str) -> VersionValue | None:
     return VersionValue(tag, tag)
 
 
-def _other(found: docker.Dockerfile, where: docker.Place, in_compose: bool) -> Iterator[Claim]:
+def _other(found: dockerfiles.Dockerfile, where: docker.Place, in_compose: bool) -> Iterator[Claim]:
     """A further Dockerfile of one root is a process of its own, if its name says which (`Dockerfile.worker`)."""
     kinds = {word: command.NAME_KINDS[word] for word in sorted(_words(found.path)) if word in command.NAME_KINDS}
     if in_compose or not kinds or is_development(found, found.path):
@@ -197,7 +209,9 @@ def _other(found: docker.Dockerfile, where: docker.Place, in_compose: bool) -> I
         yield Claim(where.root, f"processes.{name}.command", stage.command, "declared", evidence)
 
 
-def _parts(source: SourceTree, found: docker.Dockerfile, where: docker.Place, target: str | None) -> Iterator[Claim]:
+def _parts(
+    source: SourceTree, found: dockerfiles.Dockerfile, where: docker.Place, target: str | None
+) -> Iterator[Claim]:
     """A folder whose build output the image copies out of an earlier stage is part of what the image runs."""
     for copy in found.stage(target).copies:
         origin = next((s for s in found.stages if copy.stage and (s.name or "").lower() == copy.stage.lower()), None)
@@ -217,7 +231,7 @@ def _parts(source: SourceTree, found: docker.Dockerfile, where: docker.Place, ta
 # ---------------------------------------------------------------------------------------------- findings
 
 
-def _findings(found: docker.Dockerfile, where: docker.Place, target: str | None) -> Iterator[Finding]:
+def _findings(found: dockerfiles.Dockerfile, where: docker.Place, target: str | None) -> Iterator[Finding]:
     stage, path = found.stage(target), found.path
     if is_development(found, path, target):
         yield Finding(
@@ -237,7 +251,7 @@ def _findings(found: docker.Dockerfile, where: docker.Place, target: str | None)
             "Add one that asks the application's health route",
         )  # fmt: skip
     for one in found.images():
-        tag = docker.image(one.image).tag
+        tag = images.image(one.image).tag
         if "@sha256:" not in one.image and "$" not in one.image and tag in (None, "latest"):
             yield Finding(
                 "unpinned-base-image", "low", path, one.line, f"{one.image} is another image every few weeks",

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from autostack.core import Claim, Evidence, SourceTree, hookimpl
 from autostack.plugins.analyzers.manifests import javascript_frameworks as frameworks
 from autostack.plugins.analyzers.manifests import node
-from autostack.plugins.analyzers.manifests.javascript_code import HEALTH_PATHS, Code, Listen, code
+from autostack.plugins.analyzers.manifests.javascript_code import code
+from autostack.plugins.analyzers.manifests.javascript_syntax import HEALTH_PATHS, Code, Listen
 
 # Where the listening call most likely stands: earlier ones are believed first.
 MAX_SERVED = 50  # folders that are looked at

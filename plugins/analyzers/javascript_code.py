@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from autostack.core import Claim, Evidence, NeedValue, SourceTree, hookimpl
 from autostack.core.source import above, folder
 from autostack.plugins.analyzers.manifests import environment, node
-from autostack.plugins.analyzers.manifests.javascript_code import Read, code
+from autostack.plugins.analyzers.manifests.javascript_code import code
+from autostack.plugins.analyzers.manifests.javascript_syntax import Read
 
 # Variables that services of others ask for, which the program runs without.
 OPTIONAL = (

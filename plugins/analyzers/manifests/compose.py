@@ -14,7 +14,7 @@ from typing import Literal
 
 from autostack.core import roles
 from autostack.core.source import SourceTree, folder, join
-from autostack.plugins.analyzers.manifests import command, docker
+from autostack.plugins.analyzers.manifests import command, dockerfiles
 from autostack.plugins.analyzers.manifests.once import once
 from autostack.plugins.analyzers.manifests.shape import at, mapping, sequence, text, words
 
@@ -142,7 +142,7 @@ def _kind(name: str) -> Literal["base", "production", "development"] | None:
     if match is None:
         return None
     said = set(re.split(r"[.-]", match[1].lower()))
-    return "production" if said & set(PRODUCTION) and not docker.is_for_development(match[1]) else "development"
+    return "production" if said & set(PRODUCTION) and not dockerfiles.is_for_development(match[1]) else "development"
 
 
 def _file(source: SourceTree, path: str) -> ComposeFile | None:
@@ -239,18 +239,18 @@ def _service(source: SourceTree, path: str, name: str, raw: Mapping[str, object]
 
 
 def _image(name: str | None) -> str | None:
-    return docker.expand(name, {}) if name else None
+    return dockerfiles.expand(name, {}) if name else None
 
 
 def _build(source: SourceTree, path: str, given: object) -> BuildFrom | None:
     context = text(given) if not isinstance(given, Mapping) else text(given.get("context")) or "."
     if context is None or "://" in context or context.startswith("git@"):
         return None
-    context = docker.expand(context, {})
+    context = dockerfiles.expand(context, {})
     inside = posixpath.normpath(join(folder(path), context))
     if inside.startswith(("..", "/")) or "$" in inside:
         return None
-    named = docker.expand(text(at(given, "dockerfile")) or "", {})
+    named = dockerfiles.expand(text(at(given, "dockerfile")) or "", {})
     dockerfile = posixpath.normpath(join(inside, named or "Dockerfile"))
     if not named and dockerfile not in source and join(inside, "Containerfile") in source:
         dockerfile = join(inside, "Containerfile")
@@ -305,7 +305,7 @@ def _published(item: object) -> list[Published]:
         local = (text(item.get("host_ip")) or "").startswith(("127.", "localhost", "::1"))
         known = target.isdigit() and 0 < int(target) < 65_536
         return [Published(int(target), protocol, not local)] if known else []
-    match = _PORT.fullmatch(docker.expand(text(item) or "", {}).strip())
+    match = _PORT.fullmatch(dockerfiles.expand(text(item) or "", {}).strip())
     if match is None:
         return []
     first, last = int(match["port"]), int(match["last"] or match["port"])
@@ -323,7 +323,7 @@ def _mount(path: str, item: object) -> Mounted | None:
             return None
         bind = kind == "bind"
     else:
-        parts = docker.expand(text(item) or "", {}).split(":")
+        parts = dockerfiles.expand(text(item) or "", {}).split(":")
         origin, target = (None, parts[0]) if len(parts) == 1 else (parts[0], parts[1])
         bind = origin is not None and origin.startswith((".", "/", "~", "$"))
     if not target or not target.startswith("/"):
@@ -360,7 +360,7 @@ def _is_development(
     if build and any(m.bind and m.source and _is_source(source, build.context, m.source) for m in mounts):
         return True
     named = [build.target or "", build.dockerfile.rpartition("/")[2]] if build else []
-    if any(docker.is_for_development(word) for word in [*named, *profiles]):
+    if any(dockerfiles.is_for_development(word) for word in [*named, *profiles]):
         return True
     return any((env.get(name) or "") in values for name, values in DEVELOPMENT_ENV.items())
 

@@ -1,10 +1,43 @@
-"""Images of data stores: which kind of resource a container is, and in which version."""
+"""Images by name: the language's runtime, web server or data store that they hold, and its version."""
 
 import re
+from dataclasses import dataclass
 
 from autostack.core import roles
-from autostack.plugins.analyzers.manifests import docker
 
+# repository, by the end of its path -> toolchain of the image.
+RUNTIMES: dict[str, str] = {
+    "node": "node", "nodejs": "node", "oven/bun": "bun", "denoland/deno": "deno", "python": "python", "pypy": "python",
+    "astral-sh/uv": "python", "uvicorn-gunicorn-fastapi": "python", "uvicorn-gunicorn": "python", "ruby": "ruby",
+    "php": "php", "frankenphp": "php", "golang": "go", "openjdk": "java", "eclipse-temurin": "java",
+    "amazoncorretto": "java", "maven": "java", "gradle": "java", "bellsoft/liberica-openjdk-alpine": "java",
+    "dotnet/sdk": "dotnet", "dotnet/aspnet": "dotnet", "dotnet/runtime": "dotnet", "rust": "rust", "elixir": "elixir",
+    "hexpm/elixir": "elixir", "dart": "dart", "swift": "swift", "crystallang/crystal": "crystal", "haskell": "haskell",
+}  # fmt: skip
+# Where the version doesn't begin the tag: `3.9-eclipse-temurin-21` is Java 21, `python3.12-bookworm` Python 3.12.
+TAG_VERSIONS: dict[str, re.Pattern[str]] = {
+    "maven": re.compile(r"(?:temurin|openjdk|corretto|jdk|amazoncorretto)-?(\d+)"),
+    "gradle": re.compile(r"jdk-?(\d+)"),
+    "astral-sh/uv": re.compile(r"python(\d+\.\d+(?:\.\d+)?)"),
+    "uvicorn-gunicorn-fastapi": re.compile(r"python(\d+\.\d+)"),
+    "uvicorn-gunicorn": re.compile(r"python(\d+\.\d+)"),
+}
+PUBLIC_REGISTRIES = ("docker.io", "ghcr.io", "quay.io", "gcr.io", "registry.k8s.io", "mcr.microsoft.com",
+                     "public.ecr.aws", "docker.elastic.co", "cgr.dev", "lscr.io")  # fmt: skip
+# Images without a shell, whose entry point is the runtime. https://github.com/GoogleContainerTools/distroless
+DISTROLESS = {
+    f"distroless/nodejs{version}-debian{debian}": "node" for version in (18, 20, 22, 24) for debian in (11, 12, 13)
+}
+DISTROLESS |= {f"distroless/python3-debian{debian}": "python" for debian in (11, 12, 13)}
+# repository -> the port that its web server listens on when its settings say nothing
+FILE_SERVERS = {
+    "nginx": 80,
+    "nginx-unprivileged": 8080,
+    "caddy": 80,
+    "httpd": 80,
+    "static-web-server": 80,
+    "lighttpd": 80,
+}
 # repository, by the end of its path -> kind of resource
 STORES: dict[str, str] = {
     "postgres": "postgres", "postgresql": "postgres", "postgis": "postgres", "pgvector": "postgres",
@@ -47,9 +80,61 @@ _OWN_NUMBERS = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Image:
+    """An image's name, taken apart: `ghcr.io/acme/api:1.2@sha256:…`."""
+
+    name: str
+    repository: str
+    tag: str | None
+
+    @property
+    def private(self) -> bool:
+        """Whether it lies in a registry that isn't known to be public."""
+        registry, slash, _ = self.repository.partition("/")
+        return bool(slash) and ("." in registry or ":" in registry) and registry not in PUBLIC_REGISTRIES
+
+    def is_called(self, *names: str) -> bool:
+        """Whether the repository is one of the names, or ends with `/name`."""
+        return any(self.repository == name or self.repository.endswith("/" + name) for name in names)
+
+
+def image(name: str) -> Image:
+    """An image's name taken apart. The digest is dropped; without a tag `tag` is None."""
+    plain = name.strip().partition("@")[0]
+    head, _, last = plain.rpartition("/")
+    repository, _, tag = last.partition(":")
+    full = f"{head}/{repository}" if head else repository
+    full = full.removeprefix("docker.io/").removeprefix("library/").removeprefix("public.ecr.aws/docker/library/")
+    return Image(plain, full.lower(), tag or None)
+
+
+def entry_point(name: str) -> str | None:
+    """The program that an image without a shell puts in front of every command, or None."""
+    return next((program for known, program in DISTROLESS.items() if image(name).is_called(known)), None)
+
+
+def runtime(name: str) -> tuple[str, str | None] | None:
+    """Toolchain and version of a language's image (`python:3.12-slim`: python, 3.12), or None."""
+    found = image(name)
+    match = re.search(r"distroless/nodejs(\d+)-", found.repository)
+    if match:
+        return "node", match[1]
+    for repository, toolchain in RUNTIMES.items():
+        if not found.is_called(repository):
+            continue
+        expression = TAG_VERSIONS.get(repository, re.compile(r"v?(\d+(?:\.\d+){0,2})(?![\d.])"))
+        match = expression.search(found.tag or "") if repository in TAG_VERSIONS else expression.match(found.tag or "")
+        version = match[1] if match else None
+        if toolchain == "node" and version is None and (found.tag or "").startswith("lts"):
+            version = "lts/*"
+        return toolchain, version
+    return None
+
+
 def store(name: str) -> tuple[str, str | None] | None:
     """Kind and version of a data store's image (`postgis/postgis:16-3.4`: postgres, 16), or None."""
-    found = docker.image(name)
+    found = image(name)
     repository = next((row for row in STORES if found.is_called(row)), None)
     if repository is None:
         return None
@@ -61,5 +146,5 @@ def store(name: str) -> tuple[str, str | None] | None:
 
 def auxiliary(name: str) -> str | None:
     """What a dashboard, proxy or tool's image is for, or None."""
-    last = docker.image(name).repository.rpartition("/")[2]
+    last = image(name).repository.rpartition("/")[2]
     return roles.AUXILIARY.get(last) or COMPANIONS.get(last)

@@ -1,4 +1,4 @@
-"""JavaScript and TypeScript by their syntax trees: variables that are read, ports, routes, folders that are served.
+"""The JavaScript and TypeScript of one root: variables that are read, ports, routes, folders that are served.
 
 A byte search chooses the files; only those are parsed, under caps of size, number and time. Nothing is run.
 """
@@ -7,23 +7,16 @@ from __future__ import annotations
 
 import posixpath
 import re
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from autostack.core.source import SourceTree, folder
+from autostack.plugins.analyzers.manifests.javascript_syntax import GRAMMARS, Code, Listen, Read, Syntax, number, parse
 from autostack.plugins.analyzers.manifests.once import once
 from autostack.plugins.analyzers.manifests.roots import toolchains
 
-if TYPE_CHECKING:
-    from tree_sitter import Language, Node
+MAX_FILES, MAX_BYTES, MAX_FILE = 200, 2_000_000, 262_144
 
-MAX_FILES, MAX_BYTES, MAX_FILE, MAX_SECONDS = 200, 2_000_000, 262_144, 0.3
-MAX_MATCHES = 5_000
-
-GRAMMARS = {".js": "javascript", ".mjs": "javascript", ".cjs": "javascript", ".jsx": "javascript", ".ts": "typescript",
-            ".mts": "typescript", ".cts": "typescript", ".tsx": "tsx", "": "javascript"}  # fmt: skip
 COMPONENTS = (".vue", ".svelte", ".astro")  # their scripts are looked at line by line
 # Folders whose code doesn't run in production, or isn't the application's.
 ASIDE = frozenset((
@@ -39,64 +32,6 @@ MARKS = (
     b"process.env", b"import.meta", b".listen", b"listen(", b"createServer", b".env.get", b"Bun.", b"serve(", b"static",
     b"onfig.get", b"onfigService", b"ealth", b"createEnv", b"sendFile", b"fetch", b"/ping", b"/status",
 )  # fmt: skip
-
-HEALTH_PATHS = (
-    "/healthz", "/health", "/api/health", "/api/healthz", "/healthcheck", "/health-check", "/api/healthcheck",
-    "/livez", "/readyz", "/ready", "/live", "/status", "/api/status", "/ping", "/api/ping", "/_health", "/up",
-)  # fmt: skip
-SERVERS = ("static", "serveStatic", "sendFile", "koaStatic", "serve", "useStaticAssets", "forRoot", "register")
-
-
-@dataclass(frozen=True)
-class Read:
-    """A variable that the code reads. `default` as written; `needed` when the code insists on a value."""
-
-    name: str
-    default: str | None
-    needed: bool
-    path: str
-    line: int
-    public: bool = False
-
-
-@dataclass(frozen=True)
-class Listen:
-    """A port that the code listens on: the number when nothing is set, the variable that moves it, or both.
-
-    named  the last name of an expression whose value stands in another file: `port` of `config.port`
-    """
-
-    port: int | None
-    env: str | None
-    path: str
-    line: int
-    named: str | None = None
-
-
-@dataclass(frozen=True)
-class Route:
-    route: str
-    path: str
-    line: int
-
-
-@dataclass(frozen=True)
-class Served:
-    """A folder that the code hands out, relative to the source's top."""
-
-    folder: str
-    path: str
-    line: int
-
-
-@dataclass
-class Code:
-    """What the files of one root say."""
-
-    reads: list[Read] = field(default_factory=list)
-    listens: list[Listen] = field(default_factory=list)
-    health: list[Route] = field(default_factory=list)
-    served: list[Served] = field(default_factory=list)
 
 
 def code(source: SourceTree, root: str) -> Code:
@@ -141,9 +76,9 @@ def _scan(source: SourceTree, root: str) -> Code:
         if path.endswith(COMPONENTS):
             found.reads += _lines(path, raw)
             continue
-        tree = _parse(raw, GRAMMARS[posixpath.splitext(path)[1]])
+        tree = parse(raw, GRAMMARS[posixpath.splitext(path)[1]])
         if tree is not None:
-            _File(path, raw, tree).collect(found, root)
+            Syntax(path, raw, tree).collect(found, root)
     found.listens = [listen for one in found.listens if (listen := _known(one, found.reads))]
     return found
 
@@ -154,9 +89,9 @@ def _known(listen: Listen, reads: list[Read]) -> Listen | None:
         return listen
     written = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", listen.named).upper()
     for name in (written, "PORT"):
-        same = sorted((read for read in reads if read.name == name), key=lambda read: _number(read.default) is None)
+        same = sorted((read for read in reads if read.name == name), key=lambda read: number(read.default) is None)
         if same and "PORT" in written:
-            return replace(listen, port=_number(same[0].default), env=name, named=None)
+            return replace(listen, port=number(same[0].default), env=name, named=None)
     return None
 
 
@@ -168,366 +103,7 @@ _META = re.compile(rb"import\.meta\.env\.([A-Z][A-Z0-9_]{0,127})|process\.env\.(
 
 
 def _lines(path: str, raw: bytes) -> Iterator[Read]:
-    for number, line in enumerate(raw.splitlines(), 1):
+    for position, line in enumerate(raw.splitlines(), 1):
         for match in _META.finditer(line):
             name = (match[1] or match[2]).decode()
-            yield Read(name, None, False, path, number, match[1] is not None)
-
-
-# ---------------------------------------------------------------------------------------------- parsing
-
-
-def _language(name: str) -> Language:
-    from tree_sitter import Language
-
-    if name == "javascript":
-        import tree_sitter_javascript
-
-        return Language(tree_sitter_javascript.language())
-    import tree_sitter_typescript
-
-    return Language(
-        tree_sitter_typescript.language_tsx() if name == "tsx" else tree_sitter_typescript.language_typescript()
-    )
-
-
-_LANGUAGES: dict[str, Language] = {}
-
-
-def _parse(raw: bytes, grammar: str) -> Node | None:
-    from tree_sitter import Parser
-
-    if grammar not in _LANGUAGES:
-        _LANGUAGES[grammar] = _language(grammar)
-    parser = Parser(_LANGUAGES[grammar])
-    until = time.monotonic() + MAX_SECONDS
-    try:
-        tree = parser.parse(
-            lambda offset, point: raw[offset : offset + 65_536],
-            progress_callback=lambda *state: time.monotonic() > until,
-        )
-    except ValueError:
-        return None  # took too long: no program that a person wrote
-    return tree.root_node if tree else None
-
-
-_QUERY = """
-(member_expression) @member
-(subscript_expression) @member
-(variable_declarator) @declared
-(call_expression) @call
-(pair) @pair
-(export_statement value: (object) @exported)
-"""
-_QUERIES: dict[int, object] = {}
-
-
-class _File:
-    """One parsed file. Nodes are found by a query, never by recursion: nesting is the stranger's to choose."""
-
-    def __init__(self, path: str, raw: bytes, root: Node) -> None:
-        self.path = path
-        self.raw = raw
-        captures = self._captures(root, path)
-        self.members = captures.get("member", [])
-        self.declared = captures.get("declared", [])
-        self.calls = captures.get("call", [])
-        self.exported = captures.get("exported", [])
-        self.pairs = captures.get("pair", []) if self._reads_whole() else []
-        self.constants = self._constants()
-
-    def _captures(self, root: Node, path: str) -> dict[str, list[Node]]:
-        from tree_sitter import Query, QueryCursor
-
-        grammar = GRAMMARS[posixpath.splitext(path)[1]]
-        query = Query(_LANGUAGES[grammar], _QUERY)
-        cursor = QueryCursor(query, match_limit=MAX_MATCHES)
-        found = cursor.captures(root)
-        return {name: sorted(nodes, key=lambda node: (node.start_byte, node.end_byte)) for name, nodes in found.items()}
-
-    def _reads_whole(self) -> bool:
-        """Whether the environment is handed to a validator as a whole (zod, envalid, t3-env)."""
-        return re.search(rb"\(\s*process\.env\s*[,)]|runtimeEnv|createEnv\s*\(|cleanEnv\s*\(", self.raw) is not None
-
-    def text(self, node: Node | None) -> str:
-        return self.raw[node.start_byte : node.end_byte][:500].decode("utf-8", "replace") if node else ""
-
-    def line(self, node: Node) -> int:
-        return node.start_point[0] + 1
-
-    def collect(self, found: Code, root: str) -> None:
-        found.reads += self.reads()
-        found.listens += self.listens(found.reads)
-        found.health += self.health()
-        found.served += self.served(root)
-
-    # ---- constants
-
-    def _constants(self) -> dict[str, Node]:
-        found: dict[str, Node] = {}
-        for node in self.declared:
-            name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
-            if name is not None and value is not None and name.type == "identifier":
-                found.setdefault(self.text(name), value)
-        return found
-
-    def literal(self, node: Node | None) -> str | None:
-        """The value of a text, number or boolean, or of a constant that is one."""
-        for _ in range(5):
-            if node is None:
-                return None
-            if node.type in ("string", "template_string"):
-                if any(child.type == "template_substitution" for child in node.named_children):
-                    return None
-                return self.text(node)[1:-1]
-            if node.type in ("number", "true", "false"):
-                return self.text(node).replace("_", "")
-            if node.type == "parenthesized_expression" or node.type == "as_expression":
-                node = node.named_child(0)
-            elif node.type == "identifier":
-                node = self.constants.get(self.text(node))
-            else:
-                return None
-        return None
-
-    # ---- variables
-
-    def reads(self) -> Iterator[Read]:
-        for node in self.members:
-            name = self._env_name(node)
-            if name:
-                public = self.text(node).startswith("import.meta")
-                yield Read(name, self._default(node), self._is_needed(node), self.path, self.line(node), public)
-        for node in self.declared:
-            yield from self._destructured(node)
-        for node in self.calls:
-            yield from self._asked(node)
-        for node in self.pairs:
-            yield from self._validated(node)
-
-    def _env_name(self, node: Node) -> str | None:
-        """X of `process.env.X`, `process.env["X"]`, `import.meta.env.X`, `Bun.env.X`; else None."""
-        if not self._is_environment(node.child_by_field_name("object")):
-            return None
-        if node.type == "subscript_expression":
-            name = self.literal(node.child_by_field_name("index")) or ""
-        else:
-            name = self.text(node.child_by_field_name("property"))
-        return name if NAME.fullmatch(name) else None
-
-    def _is_environment(self, node: Node | None) -> bool:
-        if node is None or node.end_byte - node.start_byte > 40:
-            return False
-        return re.sub(r"[\s?]", "", self.text(node)) in ENVIRONMENTS
-
-    def _default(self, node: Node) -> str | None:
-        """The right side of the `||` or `??` that a value, perhaps converted, stands on the left of."""
-        for _ in range(6):
-            above = node.parent
-            if above is None:
-                return None
-            if above.type == "binary_expression":
-                operator = self.text(above.child_by_field_name("operator"))
-                if operator not in ("||", "??") or above.child_by_field_name("left") != node:
-                    return None
-                value = self.literal(above.child_by_field_name("right"))
-                if value is not None:
-                    return value
-                node = above
-                continue
-            if above.type == "ternary_expression" and above.child_by_field_name("condition") == node:
-                return self.literal(above.child_by_field_name("alternative"))
-            if above.type not in CONVERSIONS:
-                return None
-            node = above
-        return None
-
-    def _is_needed(self, node: Node) -> bool:
-        above = node.parent
-        return above is not None and above.type == "non_null_expression"
-
-    def _destructured(self, node: Node) -> Iterator[Read]:
-        """`const { A, B = "x", C: c } = process.env`."""
-        pattern, value = node.child_by_field_name("name"), node.child_by_field_name("value")
-        if pattern is None or pattern.type != "object_pattern" or not self._is_environment(value):
-            return
-        for child in pattern.named_children[:100]:
-            key = child.child_by_field_name("left") or child.child_by_field_name("key") or child
-            inner = child.child_by_field_name("value") if child.type == "pair_pattern" else child
-            right = inner.child_by_field_name("right") if inner is not None else None
-            name = self.text(key)
-            if child.type != "rest_pattern" and NAME.fullmatch(name):
-                yield Read(name, self.literal(right), False, self.path, self.line(child))
-
-    def _asked(self, node: Node) -> Iterator[Read]:
-        """`config.get("X", "default")`, `configService.getOrThrow<string>("X")`, `Deno.env.get("X")`."""
-        function, arguments = node.child_by_field_name("function"), node.child_by_field_name("arguments")
-        if function is None or arguments is None or function.type != "member_expression":
-            return
-        method = self.text(function.child_by_field_name("property"))
-        receiver = self.text(function.child_by_field_name("object"))
-        if method not in ("get", "getOrThrow") or not re.search(r"(?:onfig|onfigService|env)$", receiver):
-            return
-        given = arguments.named_children
-        name = self.literal(given[0]) if given else None
-        if name and NAME.fullmatch(name) and name.isupper():
-            default = self.literal(given[1]) if len(given) > 1 else self._default(node)
-            yield Read(name, default, method == "getOrThrow", self.path, self.line(node))
-
-    def _validated(self, node: Node) -> Iterator[Read]:
-        """`PORT: z.coerce.number().default(3000)`, `DATABASE_URL: url()`."""
-        name, value = self.text(node.child_by_field_name("key")), node.child_by_field_name("value")
-        if value is None or value.type != "call_expression" or not name.isupper() or not NAME.fullmatch(name):
-            return
-        written = self.raw[value.start_byte : value.end_byte][:1000].decode("utf-8", "replace")
-        if not _SCHEMA.match(written):
-            return
-        match = _SCHEMA_DEFAULT.search(written)
-        optional = ".optional(" in written or ".nullish(" in written or ".nullable(" in written
-        default = (match[1] or match[2] or match[3]) if match else None
-        yield Read(name, default, match is None and not optional, self.path, self.line(node))
-
-    # ---- ports
-
-    def listens(self, reads: list[Read]) -> Iterator[Listen]:
-        for node in self.calls:
-            function, arguments = node.child_by_field_name("function"), node.child_by_field_name("arguments")
-            if function is None or arguments is None:
-                continue
-            method = self.text(function.child_by_field_name("property")) or self.text(function)
-            given = [child for child in arguments.named_children if child.type != "comment"]
-            if method == "listen" and given:
-                value = self._option(given[0], "port") if given[0].type == "object" else given[0]
-            elif method in ("serve", "createServer", "startStandaloneServer") and given:
-                value = next((self._option(one, "port") for one in given if one.type == "object"), None)
-            elif method == "set" and len(given) == 2 and self.literal(given[0]) == "port":
-                value = given[1]
-            else:
-                continue
-            yield from self._listen(node, value)
-        for node in self.exported:  # `export default { port, fetch }`: what Bun serves
-            if self._option(node, "fetch") is not None or b"fetch" in self.raw[node.start_byte : node.end_byte]:
-                yield from self._listen(node, self._option(node, "port"))
-
-    def _listen(self, node: Node, value: Node | None) -> Iterator[Listen]:
-        port, env = self._port(value)
-        if port or env:
-            yield Listen(port, env, self.path, self.line(node))
-        elif named := self._last_name(value):
-            yield Listen(None, None, self.path, self.line(node), named)
-
-    def _option(self, node: Node, name: str) -> Node | None:
-        """The value of a key of an object, or of an object that is one of its values."""
-        inner = []
-        for child in node.named_children[:50]:
-            key, value = self.text(child.child_by_field_name("key")), child.child_by_field_name("value")
-            if child.type == "pair" and key.strip("'\"") == name:
-                return value
-            if child.type == "shorthand_property_identifier" and self.text(child) == name:
-                return child
-            if value is not None and value.type == "object":
-                inner += value.named_children[:50]
-        for child in inner:
-            if child.type == "pair" and self.text(child.child_by_field_name("key")).strip("'\"") == name:
-                return child.child_by_field_name("value")
-        return None
-
-    def _port(self, node: Node | None) -> tuple[int | None, str | None]:
-        """The number and the variable that an expression such as `Number(process.env.PORT) || 3000` comes down to."""
-        for _ in range(5):
-            node = self._bare(node)
-            if node is not None and node.type in ("identifier", "shorthand_property_identifier"):
-                node = self.constants.get(self.text(node))
-        if node is None or node.end_byte - node.start_byte > 400:
-            return None, None
-        port = _number(self.literal(node))
-        if port:
-            return port, None
-        inside = [m for m in self.members if node.start_byte <= m.start_byte and m.end_byte <= node.end_byte]
-        read = [(_number(self._default(member)), name) for member in inside if (name := self._env_name(member))]
-        if read:
-            return next((one for one in read if one[0]), read[0])
-        asked = [c for c in self.calls if node.start_byte <= c.start_byte and c.end_byte <= node.end_byte]
-        for call in asked:
-            for named in self._asked(call):
-                return _number(named.default), named.name
-        return None, None
-
-    def _bare(self, node: Node | None) -> Node | None:
-        """An expression without what only converts it: `port!`, `(port)`, `+port`, `Number(port)`, `port as number`."""
-        for _ in range(6):
-            if node is not None and node.type in ("non_null_expression", "parenthesized_expression", "as_expression"):
-                node = node.named_child(0)
-            elif node is not None and node.type == "unary_expression":
-                node = node.child_by_field_name("argument")
-            elif node is not None and node.type == "call_expression" and self._converts(node):
-                arguments = node.child_by_field_name("arguments")
-                node = arguments.named_child(0) if arguments is not None else None
-        return node
-
-    def _converts(self, node: Node) -> bool:
-        function, arguments = node.child_by_field_name("function"), node.child_by_field_name("arguments")
-        called = re.fullmatch(r"(?:Number\.)?(?:Number|parseInt|String|normali[sz]ePort)", self.text(function))
-        return called is not None and arguments is not None and arguments.named_child_count > 0
-
-    def _last_name(self, node: Node | None) -> str | None:
-        node = self._bare(node)
-        if node is not None and node.type == "member_expression":
-            node = node.child_by_field_name("property")
-        known = node is not None and node.type in ("identifier", "property_identifier", "shorthand_property_identifier")
-        return self.text(node) if known else None
-
-    # ---- routes and folders
-
-    def health(self) -> Iterator[Route]:
-        for node in self.calls:
-            function, arguments = node.child_by_field_name("function"), node.child_by_field_name("arguments")
-            if function is None or arguments is None or not arguments.named_children:
-                continue
-            method = self.text(function.child_by_field_name("property"))
-            route = (
-                self.literal(arguments.named_children[0]) if method in ("get", "all", "use", "head", "route") else None
-            )
-            if route in HEALTH_PATHS and len(arguments.named_children) + (method == "route") > 1:
-                yield Route(route, self.path, self.line(node))
-        for match in re.finditer(rb"""(?:url|pathname|path)\s*={2,3}\s*["'](/[\w/-]{1,40})["']""", self.raw):
-            route = match[1].decode()
-            if route in HEALTH_PATHS:
-                yield Route(route, self.path, self.raw.count(b"\n", 0, match.start()) + 1)
-
-    def served(self, root: str) -> Iterator[Served]:
-        """The folders of `express.static(path.join(__dirname, "../client/dist"))` and its like."""
-        for node in self.calls:
-            function, arguments = node.child_by_field_name("function"), node.child_by_field_name("arguments")
-            if function is None or arguments is None or arguments.end_byte - arguments.start_byte > 1_000:
-                continue
-            method = self.text(function.child_by_field_name("property")) or self.text(function)
-            if method not in SERVERS:
-                continue
-            words = _STRINGS.findall(self.text(arguments))
-            path = posixpath.join(*[word for word in words if not word.startswith("/") or len(words) > 1][:4] or [""])
-            if not path or "*" in path:
-                continue
-            path = folder(path) if path.endswith(".html") else path
-            beside = re.search(r"__dirname|import\.meta", self.text(arguments))
-            base = folder(self.path) if beside else root
-            joined = posixpath.normpath(posixpath.join(base, path.lstrip("/")))
-            for place in (joined, posixpath.normpath(posixpath.join(root, path.lstrip("./")))):
-                if not place.startswith(".."):
-                    yield Served(place, self.path, self.line(node))
-
-
-ENVIRONMENTS = ("process.env", "import.meta.env", "Bun.env", "globalThis.process.env")
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_STRINGS = re.compile(r"""["'`]([\w./ -]{1,200})["'`]""")
-_SCHEMA = re.compile(r"(?:z|v|yup|Joi|t|S|envalid|Type)\s*\.|(?:str|url|port|num|bool|email|host|json)\(")
-_SCHEMA_DEFAULT = re.compile(r"""(?:\.default\(|default:)\s*(?:"([^"]{0,200})"|'([^']{0,200})'|(\d{1,9}|true|false))""")
-# What a value may pass through before its default: `Number(x) || 1`, `(x as string) ?? ""`, `+x`, `x!`, `x.trim()`.
-CONVERSIONS = frozenset((
-    "arguments", "call_expression", "parenthesized_expression", "as_expression", "unary_expression",
-    "non_null_expression", "await_expression", "satisfies_expression", "type_assertion", "member_expression",
-))  # fmt: skip
-
-
-def _number(value: str | None) -> int | None:
-    return int(value) if value and value.isdigit() and len(value) < 6 and 0 < int(value) < 65_536 else None
+            yield Read(name, None, False, path, position, match[1] is not None)

@@ -358,7 +358,7 @@ def test_a_build_script_that_only_builds_a_folder_below_is_left_to_that_folder(a
             scripts={"start": "node server.js", "build": "cd client && npm install && npm run build"},
             dependencies={"express": "5"},
         ),
-        "server.js": "app.use(express.static('client/build'));\nr.sendFile(path.join(__dirname, 'client/build/index.html'))",
+        "server.js": "express.static('client/build');\nr.sendFile(path.join(__dirname, 'client/build/index.html'))",
         "client/package.json": client,
     }
     analysis = analyzed(files, plugins=NODE)
