@@ -74,6 +74,7 @@ async def _sign_in(api: Api) -> None:
         return
     if user.token_epoch == claims.epoch and user.status == "active":
         g.user, g.expires = user, claims.expires
+        cast(dict[str, object], request.scope)["autostack.user"] = user.id
 
 
 def _unauthenticated() -> Response:

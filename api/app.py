@@ -25,7 +25,7 @@ UNLIMITED: Final = 2**40
 # One for each resource, in the order of a project's life. Each module has a `blueprint`.
 RESOURCES: Final = (
     "page", "description", "auth", "projects", "uploads", "analyses", "files", "cost", "env", "targets", "deployments",
-    "events", "usage", "plugins", "metrics",
+    "events", "stages", "usage", "plugins", "metrics",
 )  # fmt: skip
 
 

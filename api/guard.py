@@ -301,6 +301,7 @@ class _Exchange:
             status=self._status,
             ms=round((time.perf_counter() - self._began) * 1000, 1),
             address=self.address,
+            user=self.scope.get("autostack.user"),
             refused=refused,
         )
 

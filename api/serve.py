@@ -36,6 +36,7 @@ LEAVE_S: Final = 23.0
 REQUESTS_END_S: Final = 8.0
 
 LOOPBACK: Final = "127.0.0.1"
+BACKLOG: Final = 256
 
 
 @dataclass
@@ -134,6 +135,7 @@ def _bind(host: str, port: int) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
+        bound.listen(BACKLOG)  # from here on a client waits rather than being refused
     except OSError as error:
         bound.close()
         raise Busy(f"Can't listen on {host}:{port}: {error.strerror}. Choose another port (--port).") from error
@@ -158,5 +160,5 @@ async def _listen(listener: Listener, asked: Callable[[], Awaitable[object]]) ->
     config.graceful_timeout = REQUESTS_END_S / 2
     config.accesslog = None  # the application writes one line a request; hypercorn's would cost a third of throughput
     config.errorlog = None
-    config.backlog = 256
+    config.backlog = BACKLOG
     await hypercorn_serve(listener.app, config, shutdown_trigger=asked)

@@ -47,6 +47,10 @@ def make_api(core: Runtime, version: str) -> Api:
     from autostack.core.keys import key
 
     limits = core.settings.limits
+    streams = Streams(limits.streams_per_user)
+    metrics = Metrics()
+    metrics.gauge("autostack_streams_open", "Live event streams.", lambda: streams.count)
+    metrics.gauge("autostack_deploys_waiting", "Deployments that wait for a seat.", lambda: _waiting(core))
     return Api(
         core=core,
         version=version,
@@ -54,9 +58,13 @@ def make_api(core: Runtime, version: str) -> Api:
         rates=None if limits.requests is None else RateLimit(limits.requests, limits.request_window_s),
         guesses=RateLimit(GUESSES, GUESSES_WINDOW_S),
         passwords=Passwords(),
-        streams=Streams(limits.streams_per_user),
-        metrics=Metrics(),
+        streams=streams,
+        metrics=metrics,
     )
+
+
+def _waiting(core: Runtime) -> int:
+    return len(core.engine.waiting.get("deploy", []))
 
 
 def api() -> Api:

@@ -196,6 +196,17 @@ class Requested(msgspec.Struct, frozen=True):
     event: int
 
 
+class Work(msgspec.Struct, frozen=True):
+    """The work that an event asks for. `position` is the place in the queue of deployments, from 1, or null."""
+
+    id: int
+    name: str
+    status: str
+    attempt: int
+    reason: str | None
+    position: int | None
+
+
 class Planning(msgspec.Struct, frozen=True):
     """A plan that is being made; `event` is its id in the project's events."""
 

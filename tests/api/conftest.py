@@ -210,6 +210,7 @@ async def world(owner: Client, core: Runtime) -> dict[str, str]:
         "bundle": str(found["current_bundle"]),
         "deployment": planned.text("deployment", "id"),
         "release": planned.text("release", "id"),
+        "event": str(planned.json["event"]),
         "path": "Dockerfile",
         "name": "API_TOKEN",
     }

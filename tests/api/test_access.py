@@ -66,6 +66,10 @@ ROUTES: dict[str, Row] = {
     "POST /api/deployments/<deployment>/destroy": Row(NOBODY, 404, 422, json={}),
     "GET /api/deployments/<deployment>/logs": Row(NOBODY, 404, 409),
     "GET /api/projects/<project>/events": Row(NOBODY, 404, 400),
+    "GET /api/events/<event>": Row(NOBODY, 404, 200),
+    "POST /api/events/<event>/cancel": Row(NOBODY, 404, 409),
+    "POST /api/events/<event>/retry": Row(NOBODY, 404, 409),
+    "POST /api/events/<event>/reconcile": Row(NOBODY, 404, 409),
     "GET /api/usage": Row(NOBODY, 200, 200),
     "GET /api/plugins": Row(NOBODY, 403, 403, 200),
     "GET /api/openapi.json": Row(200, 200, 200),
@@ -115,7 +119,7 @@ async def test_only_who_may_is_answered(
 
 
 async def test_what_is_not_there_looks_like_a_strangers(stranger: Client, world: dict[str, str]) -> None:
-    absent = dict.fromkeys(world, ABSENT)
+    absent = dict.fromkeys(world, ABSENT) | {"event": str(2**70)}
     for route, row in ROUTES.items():
         method, _, rule = route.partition(" ")
         if row.stranger != 404:
@@ -135,6 +139,50 @@ def filled(rule: str, names: dict[str, str]) -> str:
         rule = rule.replace(f"<{name}>", value).replace(f"<path:{name}>", value)
     assert "<" not in rule
     return rule
+
+
+HOSTILE = [
+    "%00",
+    "%ff",
+    "%ed%a0%80",
+    "9" * 5000,
+    "a%0d%0ab",
+    "'%20or%201=1--",
+    "..%2f..%2fetc",
+    "%e2%80%ae",
+]
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+async def test_a_hostile_name_in_an_address_is_never_the_servers_fault(
+    value: str, owner: Client, world: dict[str, str]
+) -> None:
+    for route, row in ROUTES.items():
+        method, _, rule = route.partition(" ")
+        for name in world:
+            if f"<{name}>" in rule or f"<path:{name}>" in rule:
+                answer = await owner.ask(method, filled(rule, {**world, name: value}), json=row.json)
+                assert 400 <= answer.status < 500, (route, answer.body)
+        if method == "GET":
+            answer = await owner.get(f"{filled(rule, world)}?{value}={value}&after=x")
+            assert answer.status in (200, 400, 403, 409), (route, answer.body)
+
+
+@pytest.mark.parametrize("value", ["\\ud800", "\\u0000", "\\u202e", "x" * 100_000])
+async def test_a_hostile_text_in_a_body_is_never_the_servers_fault(
+    value: str, owner: Client, world: dict[str, str]
+) -> None:
+    for route, row in ROUTES.items():
+        method, _, rule = route.partition(" ")
+        if not isinstance(row.json, dict):
+            continue
+        for field in [*row.json, "bundle", "confirm"]:
+            for form in (f'"{value}"', f'{{"{value}": "{value}"}}', f'["{value}"]'):
+                rest = "".join(f', "{k}": "x"' for k in row.json if k != field)
+                body = f'{{"{field}": {form}{rest}}}'.encode()
+                kind = {"Content-Type": "application/json"}
+                answer = await owner.ask(method, filled(rule, world), data=body, headers=kind)
+                assert answer.status < 500, (route, body[:80], answer.body)
 
 
 async def test_an_unknown_address_is_a_problem_document(anybody: Client) -> None:
