@@ -122,9 +122,12 @@ def run(args: list[str] | None = None) -> int:
         if debug:
             raise
         from autostack.core.errors import AutoStackError
+        from autostack.core.host import HostFailed
 
         if isinstance(error, AutoStackError):
             return _say(error.message, error.exit)
+        if isinstance(error, HostFailed):
+            return _say(f"the plugins could not be asked: {error}; `autostack plugin list` shows them", FAILED_EXIT)
         if isinstance(error, OSError) and error.strerror:
             name = f"{error.filename}: " if error.filename else ""
             return _say(f"{name}{error.strerror}", FAILED_EXIT)

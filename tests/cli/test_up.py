@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -115,6 +116,24 @@ def test_code_is_not_run_without_a_yes(autostack: Callable[..., Ran], app: Path)
     assert ran.code == 2
     assert "give --yes" in ran.err
     assert ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n", 4), ("y", 0)])
+def test_on_a_terminal_it_asks_once(
+    autostack: Callable[..., Ran], app: Path, data_dir: Path, answer: str, code: int
+) -> None:
+    mine, theirs = pty.openpty()
+    environment = {**os.environ, "AUTOSTACK_DATA_DIR": str(data_dir)}
+    start = [sys.executable, "-c", "from autostack.cli.main import main; main()", "up", str(app)]
+    with subprocess.Popen(start, env=environment, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as up:
+        os.write(mine, answer.encode() + b"\n")
+        out, err = up.communicate(timeout=60)
+    os.close(mine)
+    os.close(theirs)
+    assert b"Go on?" in err
+    assert b"python3 app.py" in out
+    assert up.returncode == code
+    assert autostack("up", app, "-q").code == (2 if answer == "n" else 0)  # a no is asked again, a yes is kept
 
 
 def test_an_application_that_dies_is_explained_with_its_last_lines(autostack: Callable[..., Ran], app: Path) -> None:

@@ -35,11 +35,15 @@ EXAMPLES: Final = {
 
 @dataclass(frozen=True)
 class Need:
-    """A resource that only an address given by the user can serve; `names` are the variables that carry it."""
+    """A resource that only an address given by the user can serve.
+
+    names  the variables that carry it; `url` if each is a whole address
+    """
 
     resource: str
     kind: str
     names: list[str]
+    url: bool
 
     @property
     def title(self) -> str:
@@ -52,7 +56,7 @@ class Need:
                 f"needs {self.title}, and no variable is known that carries its address: use target compose, or say "
                 f"`resources: {{{self.resource}: {{required: false}}}}` in autostack.yaml"
             )
-        example = EXAMPLES.get(self.kind, "…") if len(self.names) == 1 else "…"
+        example = EXAMPLES.get(self.kind, "…") if self.url else "…"
         given = " ".join(f"--env {name}={example}" for name in self.names)
         return f"needs {self.title}: give {given}, or use target compose"
 
@@ -66,7 +70,7 @@ def unserved(analysis: Analysis) -> list[Need]:
             continue
         urls = {env.name for env in resource.env if env.part == "url"}
         names = urls or {env.name for env in resource.env}
-        found.append(Need(resource.name, resource.kind, sorted(names & needed or names)))
+        found.append(Need(resource.name, resource.kind, sorted(names & needed or names), bool(urls)))
     return found
 
 

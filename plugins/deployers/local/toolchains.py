@@ -174,7 +174,9 @@ class Installer:
         if not ready.exists():
             shutil.rmtree(venv, ignore_errors=True)
             self._progress(f"making an environment with Python {found.version}")
-            self._run("make an environment", [found.path, "-m", "venv", str(venv)], self._source, self._environment)
+            bare = [] if item.install or extra else ["--without-pip"]  # pip is most of the time that it takes
+            make = [found.path, "-m", "venv", *bare, str(venv)]
+            self._run("make an environment", make, self._source, self._environment)
             if item.install:
                 self._step("install", item.install, item.folder, tool)
             for name, requirement in extra.items():
