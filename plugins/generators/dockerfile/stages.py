@@ -170,9 +170,7 @@ def _build_stage(
         files and row and row.program == "pdm"
     )
     first = f"{install} {row.first}" if twice and row and install else install
-    packages = [p.name for p in service.system_packages if p.phase == "build"] if is_main else []
-    if packages:
-        packages += tables.COMPILERS[toolchain.name]
+    packages = _build_packages(service, toolchain) if is_main else []
     listed = files or [name for name in (row.manifests if row else ()) if _at(root, name) in source]
     if from_git(source, root, listed):
         packages += ["ca-certificates", "git"]
@@ -222,6 +220,14 @@ def _tool(service: Service, toolchain: Toolchain) -> Command | None:
 def _printable_args(args: list[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
     """A default with a line break can't stand in a Dockerfile; the variable is then simply not set."""
     return [(name, value if value and value.isprintable() else None) for name, value in args]
+
+
+def _build_packages(service: Service, toolchain: Toolchain) -> list[str]:
+    """Libraries to build with, and compilers; and those to run with, if the build runs the application's own code."""
+    build = [package.name for package in service.system_packages if package.phase == "build"]
+    run = [package.name for package in service.system_packages if package.phase == "run"]
+    runs_code = bool(toolchain.build_command) or toolchain.name != "python"  # npm packages run scripts when installed
+    return [*build, *(tables.COMPILERS[toolchain.name] if build else ()), *(run if runs_code else ())]
 
 
 def _preparation(service: Service, toolchain: Toolchain) -> Command | None:
