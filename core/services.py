@@ -205,7 +205,7 @@ def _findings(claims: ClaimSet, outline: Sketch) -> list[Finding]:
                 severity="medium",
                 path=outline.root,
                 line=None,
-                message=f"{len(named)} processes are claimed here; the {processes.MOST_PROCESSES} surest are looked at.",
+                message=f"{len(named)} processes are claimed; the {processes.MOST_PROCESSES} surest are looked at.",
             )
         )
     return found
