@@ -139,18 +139,20 @@ BACKINGS: Final[dict[str, Backing]] = {
 # A library of the application that needs more than the plain server: resource kind -> library -> image.
 EXTENDED: Final = {"postgres": {"pgvector": "pgvector/pgvector:pg{major}"}}
 
-# An application's driver, where the URL has to name it: (kind, library that reads the URL, driver) -> scheme. The first
-# row that fits wins. https://docs.sqlalchemy.org/en/20/core/engines.html
+# Where SQLAlchemy reads the URL, the URL has to name the driver: (kind, driver) -> scheme. The first row that fits wins.
+# https://docs.sqlalchemy.org/en/20/core/engines.html
+SQLALCHEMY: Final = frozenset(("sqlalchemy", "flask-sqlalchemy", "sqlmodel", "alembic"))
 DRIVER_SCHEMES: Final = (
-    ("postgres", "sqlalchemy", "asyncpg", "postgresql+asyncpg"),
-    ("postgres", "sqlalchemy", "psycopg2", "postgresql"),
-    ("postgres", "sqlalchemy", "psycopg2-binary", "postgresql"),
-    ("postgres", "sqlalchemy", "psycopg", "postgresql+psycopg"),
-    ("postgres", "sqlmodel", "asyncpg", "postgresql+asyncpg"),
-    ("postgres", "sqlmodel", "psycopg2-binary", "postgresql"),
-    ("postgres", "sqlmodel", "psycopg", "postgresql+psycopg"),
-    ("mysql", "sqlalchemy", "aiomysql", "mysql+aiomysql"),
-    ("mysql", "sqlalchemy", "pymysql", "mysql+pymysql"),
+    ("postgres", "asyncpg", "postgresql+asyncpg"),
+    ("postgres", "psycopg2", "postgresql"),
+    ("postgres", "psycopg2-binary", "postgresql"),
+    ("postgres", "psycopg", "postgresql+psycopg"),
+    ("postgres", "pg8000", "postgresql+pg8000"),
+    ("mysql", "aiomysql", "mysql+aiomysql"),
+    ("mysql", "asyncmy", "mysql+asyncmy"),
+    ("mysql", "mysqlclient", "mysql"),
+    ("mysql", "pymysql", "mysql+pymysql"),
+    ("mysql", "mysql-connector-python", "mysql+mysqlconnector"),
 )
 _SCHEME = re.compile(r"([a-z][a-z0-9]*(?:\+[a-z0-9]+)?)://")
 # The schemes that a default may name for a resource's kind; any other default says nothing about it.
@@ -239,10 +241,9 @@ def _scheme(kind: str, row: Backing, default: str | None, service: Service) -> s
     if named and named[1].partition("+")[0] in _FAMILIES.get(kind, ()):
         return named[1]
     libraries = set(service.libraries)
-    return next(
-        (scheme for k, reader, driver, scheme in DRIVER_SCHEMES if k == kind and {reader, driver} <= libraries),
-        row.scheme,
-    )
+    if not libraries & SQLALCHEMY:
+        return row.scheme
+    return next((scheme for k, driver, scheme in DRIVER_SCHEMES if k == kind and driver in libraries), row.scheme)
 
 
 def _path(row: Backing, default: str | None) -> str:

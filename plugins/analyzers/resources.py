@@ -46,6 +46,8 @@ def service_detected(service: Service, source: SourceTree) -> list[Claim]:
         replaceable = fallback and RESOURCE_FAMILIES.get(driver.kind) == "sql" and driver.kind != "sqlite"
         value = NeedValue(required=driver.required and not replaceable, env=bound(driver.kind, names))
         claims.append(Claim(service.root, f"needs.{driver.kind}", value, strength, [driver.evidence]))
+        # an address has to name the driver (postgresql+asyncpg://): whoever writes one asks the libraries
+        claims.append(Claim(service.root, "libraries", [driver.dependency], strength, [driver.evidence]))
     return claims
 
 

@@ -289,6 +289,8 @@ def test_an_address_has_a_hole_where_its_password_is() -> None:
         (["sqlalchemy", "asyncpg"], None, "postgresql+asyncpg"),
         (["sqlalchemy", "psycopg"], None, "postgresql+psycopg"),
         (["sqlalchemy", "psycopg2"], None, "postgresql"),
+        (["flask-sqlalchemy", "psycopg"], None, "postgresql+psycopg"),
+        (["asyncpg"], None, "postgresql"),
         ([], "postgres://localhost/x", "postgres"),
         ([], "postgresql+psycopg://u:p@localhost/x", "postgresql+psycopg"),
         ([], "sqlite:///x.db", "postgresql"),
