@@ -139,7 +139,7 @@ BACKINGS: Final[dict[str, Backing]] = {
 # A library of the application that needs more than the plain server: resource kind -> library -> image.
 EXTENDED: Final = {"postgres": {"pgvector": "pgvector/pgvector:pg{major}"}}
 
-# Where SQLAlchemy reads the URL, the URL has to name the driver: (kind, driver) -> scheme. The first row that fits wins.
+# Where SQLAlchemy reads the URL, it has to name the driver: (kind, driver) -> scheme. The first row that fits wins.
 # https://docs.sqlalchemy.org/en/20/core/engines.html
 SQLALCHEMY: Final = frozenset(("sqlalchemy", "flask-sqlalchemy", "sqlmodel", "alembic"))
 DRIVER_SCHEMES: Final = (
