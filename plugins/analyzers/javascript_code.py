@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from autostack.core import Claim, Evidence, NeedValue, SourceTree, hookimpl
 from autostack.core.source import above, folder
@@ -58,6 +59,8 @@ def _read(root: str, read: Read) -> Iterator[Claim]:
     setting = environment.setting(read.name, read.default, required)
     if setting is None or (read.public and read.name in BUILT_IN):
         return
+    if read.public and read.name.startswith("PUBLIC_"):  # as SvelteKit and Astro call what they put into the page
+        setting = replace(setting, public=True, phase="build")
     evidence = [Evidence(read.path, read.line, f"reads {read.name}")]
     yield Claim(root, f"env.{read.name}", setting, "manifest", evidence)
     kind = environment.scheme(read.default or "")

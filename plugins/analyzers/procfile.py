@@ -37,7 +37,7 @@ def project_uploaded(source: SourceTree) -> list[Claim]:
     for path in source.named("Procfile"):
         for number, line in enumerate((source.text(path) or "").splitlines()[:1000], 1):
             match = _LINE.fullmatch(line.partition(" #")[0].strip())
-            if match and not line.lstrip().startswith("#"):
+            if match and not line.lstrip().startswith("#") and "\0" not in line:
                 claims += _process(source, path, number, match[1], match[2])
     for path in source.named("app.json"):
         claims += _app_json(source, path)

@@ -279,7 +279,7 @@ def _environment(given: object) -> dict[str, str | None]:
 
 def _command(given: object) -> str | None:
     if isinstance(given, str):
-        found = given.replace("$$", "$").strip()
+        found = (text(given) or "").replace("$$", "$").strip()
         try:
             parts = shlex.split(found)
         except ValueError:

@@ -74,7 +74,7 @@ class Stage:
         text = text.strip().removeprefix("exec ").strip()
         if self.workdir != "/":
             text = re.sub(rf"(?<![\w.=:/-]){re.escape(self.workdir.rstrip('/'))}/(?=[\w.])", "", text)
-        return text[: command.MAX_COMMAND] or None
+        return None if "\0" in text else text[: command.MAX_COMMAND] or None
 
     @property
     def command_line(self) -> int | None:

@@ -32,7 +32,7 @@ PLAIN_PAIRS = (
 # Prefixes with which a bundler puts a variable into the page for everybody to read.
 # https://vite.dev/guide/env-and-mode, https://nextjs.org/docs/app/guides/environment-variables
 PUBLIC_PREFIXES = (
-    "VITE_", "NEXT_PUBLIC_", "REACT_APP_", "VUE_APP_", "NUXT_PUBLIC_", "PUBLIC_", "GATSBY_", "EXPO_PUBLIC_",
+    "VITE_", "NEXT_PUBLIC_", "REACT_APP_", "VUE_APP_", "NUXT_PUBLIC_", "GATSBY_", "EXPO_PUBLIC_",
     "STORYBOOK_", "NG_APP_", "ASTRO_PUBLIC_",
 )  # fmt: skip
 

@@ -25,8 +25,8 @@ def sequence(value: object) -> Sequence[object]:
 
 
 def text(value: object) -> str | None:
-    """The value as text without blanks around it; None if it is empty or no scalar."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    """The value as text without blanks around it; None if it is empty, no scalar, or holds a NUL."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or "\0" in str(value):
         return None
     return str(value).strip() or None
 
