@@ -345,7 +345,7 @@ def test_commands_that_pages_show_exist_with_their_options(pages: list[Page]) ->
         for line in shown:
             words = line.split("#")[0].split()
             name = " ".join(words[:3]) if words[1] == "plugin" else " ".join(words[:2])
-            if words[1].startswith("-") or words[1] in ("COMMAND", "plugin") and name not in known:
+            if words[1].startswith("-") or (words[1] in ("COMMAND", "plugin") and name not in known):
                 continue
             given = {word for p in known[name].params for word in p.opts} if name in known else set()
             if name not in known or not set(options(line)) <= {*given, "--help"}:
