@@ -37,6 +37,12 @@ KIND_WORDS: dict[str, tuple[str, ...]] = {
 }
 
 
+# Volumes of folders that each release fills anew hold nothing to keep.
+REBUILT = frozenset(
+    {"node_modules", ".venv", "venv", ".next", ".nuxt", "static", "staticfiles", "static_root", "dist", "build"}
+)
+
+
 @dataclass(frozen=True)
 class Store:
     """A service that is a resource."""
@@ -125,6 +131,12 @@ def _published(source: SourceTree, file: ComposeFile, service: ComposeService) -
     """The application under the image's name that it is published as: `ghcr.io/acme/shop` where package `shop` is."""
     if service.image is None or images.auxiliary(service.image) or images.store(service.image):
         return []
+    mounted = next(
+        (m.source for m in service.mounts if m.bind and m.source and roots.has_manifest(source, m.source)), None
+    )
+    if images.runtime(service.image) and mounted:  # a language's image with the source mounted into it: for developing
+        kind = command.kind(service.command, service.name, ports=bool(service.ports), default="worker") or "worker"
+        return [App(service, mounted, "guess", kind, service.command, None, None)]
     names = roots.named(source)
     root = names.get(images.image(service.image).repository.rpartition("/")[2]) or names.get(service.name.lower())
     others = [s for s in file.services.values() if s.build or (s.image and not images.auxiliary(s.image))]
@@ -336,7 +348,7 @@ def _service(source: SourceTree, app: App, stores: Sequence[Store], apps: Sequen
         if mount.bind and mount.target.rpartition("/")[2].lower() not in compose.DATA_WORDS:
             continue
         place = docker.inside(mount.target, app.stage.workdir if app.stage else "/")
-        if place and "node_modules" not in place and ".venv" not in place and place not in (".next", ".nuxt"):
+        if place and not set(place.split("/")) & REBUILT:
             line = service.key_line(source, "volumes")
             evidence = [Evidence(service.path, line, f"volume of {service.name}")]
             yield Claim(app.root, f"volumes.{place}", docker.purpose(place), app.strength, evidence)

@@ -164,7 +164,7 @@ def _environment(stage: dockerfiles.Stage, root: str, path: str) -> Iterator[Cla
             yield Claim(root, f"env.{name}", setting, "declared", [Evidence(path, line, "ARG")])
 
 
-def _versions(source: SourceTree, found: dockerfiles.Dockerfile, where: docker.Place) -> Iterator[Claim]:
+def _versions(source: SourceTree, found: dockerfiles.Dockerfile, where: docker.Place) -> Iterator[Claim | Finding]:
     """The versions of the languages that the stages start from, each for the root whose code it builds."""
     last = found.stage()
     guessed = dockerfiles.is_for_development(found.path.rpartition("/")[2])
@@ -180,6 +180,12 @@ def _versions(source: SourceTree, found: dockerfiles.Dockerfile, where: docker.P
         for root in places if value else ():
             evidence = [Evidence(found.path, stage.line, f"FROM {stage.image}")]
             yield Claim(root, f"{toolchain}.version", value, "guess" if guessed else "declared", evidence)
+        table = releases.TABLES.get(toolchain)
+        if value and places and table and not table.supported(value.version):
+            yield Finding(
+                "eol-runtime", "high", found.path, stage.line, f"{stage.image[:100]} gets no security fixes",
+                f"Move to {toolchain} {table.default}",
+            )  # fmt: skip
 
 
 def _uses(source: SourceTree, root: str, toolchain: str) -> bool:

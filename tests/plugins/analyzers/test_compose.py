@@ -305,3 +305,24 @@ def test_a_strangers_image_beside_the_application_is_listed(analyzed):
     text = "services:\n  api: {build: api, ports: ['8000']}\n  pdf: {image: 'registry.acme.example/pdf:2'}\n"
     (service,) = analyzed({"compose.yaml": text, **APP}, plugins=PLUGINS).services
     assert [(image.image, image.private) for image in service.images] == [("registry.acme.example/pdf:2", True)]
+
+
+def test_source_mounted_into_a_languages_image_is_the_application_while_it_is_developed(analyzed):
+    text = """
+        services:
+          app:
+            image: node:22-alpine
+            command: sh -c "npm install && npm run dev"
+            volumes: ["./:/app"]
+            ports: ["3000:3000"]
+            environment: {MYSQL_HOST: mysql, MYSQL_USER: root, MYSQL_PASSWORD: hunter2, MYSQL_DB: todos}
+          mysql: {image: "mysql:8.0"}
+    """
+    files = {
+        "compose.yaml": text,
+        "package.json": json.dumps({"main": "i.js", "dependencies": {"express": "5", "mysql2": "3"}}),
+    }
+    analysis = analyzed({**files, "i.js": "app.listen(3000)"}, plugins=PLUGINS)
+    (service,) = analysis.services
+    assert (service.start_command, service.needs, service.images) == ("node i.js", ["mysql"], [])
+    assert set(carried(analysis, "mysql")) == {"MYSQL_HOST", "MYSQL_USER", "MYSQL_PASSWORD", "MYSQL_DB"}
