@@ -34,6 +34,8 @@ def project_uploaded(source: SourceTree) -> list[Claim]:
         if row is None or row.kind in ("server", "meta"):
             claims += _listens(found.root, said)
             claims += _served(source, found.root, said)
+    for root, _ in frameworks.lone_programs(source):
+        claims += _listens(root, code(source, root))
     return claims
 
 

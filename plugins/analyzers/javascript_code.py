@@ -10,6 +10,7 @@ from autostack.core import Claim, Evidence, NeedValue, SourceTree, hookimpl
 from autostack.core.source import above, folder
 from autostack.plugins.analyzers.manifests import environment, node
 from autostack.plugins.analyzers.manifests.javascript_code import code
+from autostack.plugins.analyzers.manifests.javascript_frameworks import lone_programs
 from autostack.plugins.analyzers.manifests.javascript_syntax import Read
 
 # Variables that services of others ask for, which the program runs without.
@@ -43,9 +44,10 @@ _PRISMA_URL = re.compile(r"""(?m)^\s*url\s*=\s*(?:env\(\s*"(\w+)"\s*\)|"([^"]{0,
 def project_uploaded(source: SourceTree) -> list[Claim]:
     """What the sources below each package.json read, and what each Prisma schema needs."""
     claims: list[Claim] = []
-    for found in node.packages(source):
-        for read in code(source, found.root).reads:
-            claims += _read(found.root, read)
+    alone = [root for root, _ in lone_programs(source)]
+    for root in [*(found.root for found in node.packages(source)), *alone]:
+        for read in code(source, root).reads:
+            claims += _read(root, read)
     for path in source.files:
         if path.endswith(".prisma"):
             claims += _prisma(source, path)

@@ -74,7 +74,9 @@ def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
         claims += _identity(source, found)
         claims += _members_used(source, found)
         claims += _processes(source, found, chosen, row)
-        claims += _findings(found, chosen)
+        claims += _findings(source, found, chosen, row)
+    for root, entry in frameworks.lone_programs(source):
+        claims += _lone(root, entry)
     return claims
 
 
@@ -352,6 +354,15 @@ def _kind(found: node.Package) -> str:
     return "worker" if found.has(*frameworks.WORKER_PACKAGES) else "web"
 
 
+def _lone(root: str, entry: str) -> Iterator[Claim]:
+    """A server in one file, with nothing but Node's own modules."""
+    evidence = [Evidence(join(root, entry), None, "listens, without a package.json")]
+    yield Claim(root, "language", "javascript", "convention", evidence)
+    yield Claim(root, "node.version", releases.default("node"), "guess", evidence)
+    yield Claim(root, "processes.web.kind", "web", "convention", evidence)
+    yield Claim(root, "processes.web.command", f"node {entry}", "convention", evidence)
+
+
 def _workers(found: node.Package, chosen: node.Chosen) -> Iterator[Claim]:
     for script in WORKER_SCRIPTS:
         if frameworks.production_script(found, (script,)):
@@ -421,7 +432,16 @@ def static_output(source: SourceTree, found: node.Package, row: frameworks.Frame
 # ---------------------------------------------------------------------------------------------- findings
 
 
-def _findings(found: node.Package, chosen: node.Chosen) -> Iterator[Finding]:
+def _findings(
+    source: SourceTree, found: node.Package, chosen: node.Chosen, row: frameworks.Framework | None
+) -> Iterator[Finding]:
+    config = frameworks.config_text(source, found, row) if row and row.name == "sveltekit" else None
+    if config and "@sveltejs/adapter-auto" in config[1]:
+        yield Finding(
+            "sveltekit-adapter-auto", "medium", config[0], source.line(config[0], "@sveltejs/adapter-auto"),
+            "adapter-auto builds nothing that a server of one's own could start",
+            "Use @sveltejs/adapter-node, or @sveltejs/adapter-static for plain files",
+        )  # fmt: skip
     needs_lock = bool(found.dependencies) and ("start" in found.scripts or "build" in found.scripts)
     if chosen.lockfile is None and needs_lock:
         yield Finding(

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autostack.core import roles
-from autostack.core.source import SourceTree, join
+from autostack.core.source import SourceTree, above, folder, join
 from autostack.plugins.analyzers.manifests.node import Package, chosen_manager, resolved
 from autostack.plugins.analyzers.manifests.once import once
+from autostack.plugins.analyzers.manifests.roots import has_manifest
 
 Kind = Literal["meta", "server", "static", "worker"]
 
@@ -334,6 +335,25 @@ def server_entry(source: SourceTree, found: Package) -> str | None:
             if (suffix or entry.startswith("bin/")) and join(found.root, entry + suffix) in source:
                 return entry + suffix
     return None
+
+
+MAX_LONE = 20
+LONE_ASIDE = frozenset({"node_modules", "static", "public", "assets", "dist", "build", "js", "test", "tests", "docs"})
+_LISTENS = re.compile(r"\.listen\s*\(|createServer\s*\(|\bserve\s*\(")
+
+
+def lone_programs(source: SourceTree) -> list[tuple[str, str]]:
+    """Root and file of servers that stand there without any manifest: `server.js` and the like, near the top."""
+    found: dict[str, str] = {}
+    for name in ("server", "index", "app", "main"):
+        for path in source.named(*(f"{name}{suffix}" for suffix in SUFFIXES if suffix))[:MAX_LONE]:
+            root = folder(path)
+            beside = any(has_manifest(source, up) for up in above(root))
+            if root.count("/") > 1 or root in found or beside or set(root.split("/")) & LONE_ASIDE:
+                continue
+            if _LISTENS.search((source.text(path) or "")[:200_000]):
+                found[root] = path.rpartition("/")[2]
+    return sorted(found.items())
 
 
 def config_text(source: SourceTree, found: Package, row: Framework) -> tuple[str, str] | None:

@@ -354,6 +354,8 @@ class Syntax:
         if node is None or node.end_byte - node.start_byte > 400:
             return None, None
         port = number(self.literal(node))
+        if port is None and node.type == "binary_expression":  # `3000 || process.env.PORT` is always 3000
+            port = number(self.literal(node.child_by_field_name("left")))
         if port:
             return port, None
         inside = [m for m in self.members if node.start_byte <= m.start_byte and m.end_byte <= node.end_byte]

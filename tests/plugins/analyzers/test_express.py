@@ -101,3 +101,19 @@ def test_a_server_beside_its_pages_in_one_package_is_a_web_service(analyzed):
     assert [(one.kind, one.framework, one.build_command, one.port) for one in found] == [
         ("web", "express", "npm run build", 5000)
     ]
+
+
+def test_a_server_in_one_file_without_a_manifest_is_a_service(analyzed):
+    files = {"server.js": "require('http').createServer(f).listen(process.env.PORT || 8080)", "README.md": ""}
+    (found,) = analyzed(files, plugins=PLUGINS).services
+    assert (found.kind, found.language, found.start_command) == ("web", "javascript", "node server.js")
+    assert (found.port, found.port_env) == (8080, "PORT")
+
+
+def test_scripts_of_a_page_are_no_server(analyzed):
+    files = {"index.html": "<html>", "app.js": "document.addEventListener('click', f)", "js/main.js": "x.listen(1)"}
+    assert [found.kind for found in analyzed(files, plugins=PLUGINS).services] == ["static"]
+
+
+def test_a_number_before_the_variable_always_wins(analyzed):
+    assert service(analyzed, "const port = 5000 || process.env.PORT; app.listen(port)").port == 5000
