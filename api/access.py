@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, cast
 
 from quart import Quart, Response, g, request
@@ -11,10 +12,11 @@ from werkzeug.exceptions import Forbidden
 from autostack.api import contract, problems
 from autostack.api.openapi import PREFIX
 from autostack.api.rates import Rate, address_key
+from autostack.api.state import Api, api
+from autostack.api.tokens import Claims
 from autostack.core.errors import NotFound
 
 if TYPE_CHECKING:
-    from autostack.api.state import Api
     from autostack.core.users import User
 
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="autostack"'}
@@ -23,6 +25,16 @@ _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="autostack"'}
 def current_user() -> User:
     """The user who is signed in. Only for routes whose contract wants one; the check has been made."""
     return cast("User", g.user)
+
+
+def still_signed_in() -> Callable[[], Awaitable[bool]]:
+    """Asks, later on and outside the request, whether the token that this request brought still holds."""
+    held, claims = api(), cast(Claims, g.claims)
+
+    async def ask() -> bool:
+        return await _holder(held, claims) is not None
+
+    return ask
 
 
 def register(app: Quart, api: Api) -> None:
@@ -63,18 +75,24 @@ def register(app: Quart, api: Api) -> None:
 
 
 async def _sign_in(api: Api) -> None:
-    """Sets `g.user` to the user of a valid token whose account still stands at the token's epoch."""
+    """Sets `g.user` to the user of a valid token, and `g.claims` to what the token says."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     claims = api.tokens.read(token.strip()) if scheme.lower() == "bearer" else None
-    if claims is None:
-        return
+    user = None if claims is None else await _holder(api, claims)
+    if user is not None:
+        g.user, g.claims = user, claims
+        cast(dict[str, object], request.scope)["autostack.user"] = user.id
+
+
+async def _holder(api: Api, claims: Claims) -> User | None:
+    """The user of a token whose account still stands at the token's epoch."""
+    if claims.expires <= time.time():
+        return None
     try:
         user = await api.core.users.get(claims.user)
     except NotFound:
-        return
-    if user.token_epoch == claims.epoch and user.status == "active":
-        g.user, g.expires = user, claims.expires
-        cast(dict[str, object], request.scope)["autostack.user"] = user.id
+        return None
+    return user if user.token_epoch == claims.epoch and user.status == "active" else None
 
 
 def _unauthenticated() -> Response:

@@ -16,10 +16,26 @@ from quart import request
 from werkzeug.exceptions import UnsupportedMediaType
 
 from autostack.core.errors import InputRefused
+from autostack.core.settings import Settings
 
-RAW: Final = frozenset({"application/zip", "application/gzip", "application/x-gzip", "application/octet-stream"})
+# what browsers and tools call archives; which kind it is, its bytes tell
+RAW: Final = frozenset(
+    {
+        "application/gzip",
+        "application/octet-stream",
+        "application/x-gzip",
+        "application/x-tar",
+        "application/x-zip-compressed",
+        "application/zip",
+    }
+)
 FORM: Final = "multipart/form-data"
 FIELD: Final = "file"
+
+
+def incoming(settings: Settings) -> Path:
+    """The folder of uploads that are being read."""
+    return settings.data_dir / "incoming"
 
 
 @asynccontextmanager

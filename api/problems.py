@@ -6,6 +6,7 @@ this occurrence. `code` is the last part of `type`, for programs; further member
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -83,6 +84,7 @@ def register(app: Quart) -> None:
     app.register_error_handler(RequestSchemaValidationError, _of_validation)
     app.register_error_handler(HTTPException, _of_http)
     app.register_error_handler(HostFailed, _of_host)
+    app.register_error_handler(OSError, _of_system)
     app.register_error_handler(Exception, _of_bug)
 
 
@@ -106,6 +108,13 @@ async def _of_http(error: HTTPException) -> ResponseReturnValue:
     sent = error.get_response().headers
     headers = {name: sent[name] for name in _KEPT_HEADERS if name in sent}
     return response(status, _code(status), detail, headers=headers)
+
+
+async def _of_system(error: OSError) -> ResponseReturnValue:
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return await _of_bug(error)
+    structlog.get_logger().error("the disk is full", exc_info=error)
+    return response(507, "storage-full", "The disk is full; nothing was kept. Try again when there is room.")
 
 
 async def _of_host(error: HostFailed) -> ResponseReturnValue:

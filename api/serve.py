@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
+import shutil
 import signal
 import socket
 import threading
@@ -24,6 +26,7 @@ from hypercorn.typing import ASGIFramework
 
 from autostack.api import logs
 from autostack.api.app import create_app, create_inner_app
+from autostack.api.arriving import incoming
 from autostack.api.state import Api, Role, make_api
 from autostack.core.errors import Busy
 from autostack.core.runtime import open_runtime
@@ -84,6 +87,8 @@ async def _serve(settings: Settings, ready: Callable[[list[str]], None] | None) 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.signalled)
     async with open_runtime(settings, f"autostack serve on port {settings.port}") as core:
+        # what uploads left that an earlier process was killed in
+        await asyncio.to_thread(shutil.rmtree, incoming(settings), ignore_errors=True)
         api = make_api(core, version("autostack"))
         watch = asyncio.create_task(api.metrics.watch_loop())
         try:
@@ -154,11 +159,13 @@ def _give_apps(listeners: list[Listener], api: Api) -> None:
 
 async def _listen(listener: Listener, asked: Callable[[], Awaitable[object]]) -> None:
     assert listener.app is not None
+    hypercorn_errors = logging.getLogger("hypercorn.error")
+    hypercorn_errors.setLevel(logging.WARNING)
     config = Config()
     config.bind = [f"fd://{listener.socket.fileno()}"]
     config.include_server_header = False
     config.graceful_timeout = REQUESTS_END_S / 2
     config.accesslog = None  # the application writes one line a request; hypercorn's would cost a third of throughput
-    config.errorlog = None
+    config.errorlog = hypercorn_errors
     config.backlog = BACKLOG
     await hypercorn_serve(listener.app, config, shutdown_trigger=asked)

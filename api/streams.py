@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -24,7 +23,7 @@ COME_BACK_MS: Final = 2000
 # Why a stream ends, as its last event says.
 SHUTDOWN: Final = "shutdown"
 TOO_MANY: Final = "too-many-streams"
-SIGNED_OUT: Final = "token-expired"
+SIGNED_OUT: Final = "token-ended"
 
 
 class Streams:
@@ -52,13 +51,18 @@ class Streams:
         return self._open.total()
 
     async def follow(
-        self, user: str, batches: AsyncGenerator[list[Event], None], expires: float, *, reset: int | None = None
+        self,
+        user: str,
+        batches: AsyncGenerator[list[Event], None],
+        signed_in: Callable[[], Awaitable[bool]],
+        *,
+        reset: int | None = None,
     ) -> AsyncIterator[bytes]:
         """The bytes of one stream.
 
-        batches  the log from the client's cursor on; an empty batch is a moment without news
-        expires  Unix time at which the user's token ends, and the stream with it
-        reset    the oldest event that is kept, if the client's cursor lies before it
+        batches    the log from the client's cursor on; an empty batch is a moment without news
+        signed_in  asked before each batch: whether the token still holds; the stream ends with it
+        reset      the oldest event that is kept, if the client's cursor lies before it
         """
         self._open[user] += 1
         try:
@@ -68,24 +72,26 @@ class Streams:
                 return
             if reset is not None:
                 yield message("reset", {"oldest": reset})
-            while (batch := await self._next(batches, expires)) is not None:
+            while (batch := await self._next(batches)) is not None:
+                if not await signed_in():
+                    yield _last(SIGNED_OUT)
+                    return
                 yield b"".join(message(event.name, event, event.id) for event in batch) or HEARTBEAT
-            yield _last(SHUTDOWN if self._ending.is_set() else SIGNED_OUT)
+            yield _last(SHUTDOWN)
         finally:
             await batches.aclose()
             self._open[user] -= 1
             if not self._open[user]:
                 del self._open[user]
 
-    async def _next(self, batches: AsyncGenerator[list[Event], None], expires: float) -> list[Event] | None:
-        """The next batch, or None when the server ends or the token has."""
-        left = expires - time.time()
-        if left <= 0 or self._ending.is_set():
+    async def _next(self, batches: AsyncGenerator[list[Event], None]) -> list[Event] | None:
+        """The next batch, or None when the server ends."""
+        if self._ending.is_set():
             return None
         news = asyncio.ensure_future(anext(batches))
         ending = asyncio.ensure_future(self._ending.wait())
         try:
-            await asyncio.wait([news, ending], timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([news, ending], return_when=asyncio.FIRST_COMPLETED)
             return news.result() if news.done() else None
         finally:
             ending.cancel()

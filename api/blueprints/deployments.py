@@ -14,6 +14,7 @@ from autostack.api.idempotency import idempotent
 from autostack.api.state import api
 from autostack.core.deployments import DeploymentRecord, ReleaseRecord
 from autostack.core.errors import Conflict
+from autostack.core.model import Outcome
 from autostack.core.pipeline import BadAnswer
 
 blueprint = Blueprint("deployments", __name__, url_prefix="/api")
@@ -117,9 +118,19 @@ async def destroy(deployment: str, data: views.Destruction) -> views.Requested:
     """End a deployment; without `confirm` the refusal lists what would go"""
     deployments, user = api().core.deployments, current_user().id
     record = await deployments.get(user, deployment)
-    if data.confirm != record.id and not data.keep:
+    if data.confirm != record.id:
         raise await _unconfirmed(record)
     return views.Requested(await deployments.destroy(user, deployment, keep=data.keep))
+
+
+@blueprint.get("/deployments/<deployment>/status")
+@contract.answers(Outcome)
+async def status(deployment: str) -> Outcome:
+    """What exists of it right now: its target is asked"""
+    try:
+        return await api().core.check(current_user().id, deployment)
+    except BadAnswer as error:
+        raise Conflict(f"its target doesn't tell what exists: {error}") from error
 
 
 @blueprint.get("/deployments/<deployment>/logs")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from quart import Blueprint, Response, g, request
+from quart import Blueprint, Response, request
 from quart_schema import validate_querystring
 
 from autostack.api import contract
-from autostack.api.access import current_user
+from autostack.api.access import current_user, still_signed_in
 from autostack.api.state import api
 from autostack.core.errors import InputRefused
 
@@ -33,7 +33,7 @@ async def follow(project: str, query_args: Cursor) -> Response:
     after = _cursor(query_args.after)
     oldest = await core.bus.oldest()
     reset = oldest if 0 < after < oldest - 1 else None
-    stream = api().streams.follow(user, core.bus.follow(after, project=project), g.expires, reset=reset)
+    stream = api().streams.follow(user, core.bus.follow(after, project=project), still_signed_in(), reset=reset)
     response = Response(stream, content_type="text/event-stream")
     response.timeout = None
     response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back

@@ -45,8 +45,9 @@ async def create(project: str) -> tuple[views.Accepted, dict[str, str]]:
     """Upload a source as zip or tar.gz: the body itself, or the field `file` of a form"""
     core, user = api().core, current_user().id
     await core.projects.get(user, project)
-    async with arriving.upload(core.settings.data_dir / "incoming") as (packed, filename):
-        with tempfile.TemporaryDirectory(dir=core.settings.data_dir / "incoming") as folder:
+    place = arriving.incoming(core.settings)
+    async with arriving.upload(place) as (packed, filename):
+        with tempfile.TemporaryDirectory(dir=place) as folder:
             stored = Path(folder) / "source.zip"
             received = await asyncio.to_thread(_read, packed, stored, core.settings.limits.upload_bytes)
             g.begun = True

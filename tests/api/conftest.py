@@ -190,6 +190,14 @@ async def owner(anybody: Client) -> Client:
 
 
 @pytest.fixture(scope="session")
+async def signed_out(anybody: Client) -> Client:
+    """Somebody whose token has ended."""
+    user = await signed_up(anybody, "gone@example.org")
+    await user.post("/api/auth/logout")
+    return user
+
+
+@pytest.fixture(scope="session")
 async def stranger(anybody: Client) -> Client:
     """Another user."""
     return await signed_up(anybody, "stranger@example.org")

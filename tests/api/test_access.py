@@ -64,6 +64,7 @@ ROUTES: dict[str, Row] = {
     ),
     "POST /api/deployments/<deployment>/rollback": Row(NOBODY, 404, 409, json={}),
     "POST /api/deployments/<deployment>/destroy": Row(NOBODY, 404, 422, json={}),
+    "GET /api/deployments/<deployment>/status": Row(NOBODY, 404, 200),
     "GET /api/deployments/<deployment>/logs": Row(NOBODY, 404, 409),
     "GET /api/projects/<project>/events": Row(NOBODY, 404, 400),
     "GET /api/events/<event>": Row(NOBODY, 404, 200),
@@ -92,6 +93,7 @@ def test_every_route_has_its_row(anybody: Client) -> None:
 async def test_only_who_may_is_answered(
     route: str,
     anybody: Client,
+    signed_out: Client,
     stranger: Client,
     owner: Client,
     operator: Client,
@@ -109,6 +111,7 @@ async def test_only_who_may_is_answered(
     wanted = [
         (anybody, row.none),
         (Client(anybody.app, "no.real.token"), row.none),
+        (signed_out, row.none),
         (stranger, row.stranger),
         (operator, row.operator or row.stranger),
         (owner, row.owner),

@@ -191,6 +191,17 @@ def test_events_come_live_and_again_from_where_one_left(server: Server, token: s
         assert again.until("generation.done") == seen[2:]
 
 
+def test_a_stream_ends_when_its_token_does(server: Server) -> None:
+    token = server.user("leaving@example.org")
+    project = server.json("POST", "/api/projects", {"name": "left"}, token)["id"]
+    with Stream(server, f"/api/projects/{project}/events", token) as live:
+        assert live.next()[1] == "project.created"
+        assert server.ask("POST", "/api/auth/logout", Authorization=f"Bearer {token}")[0] == 204
+        again = server.json("POST", "/api/auth/login", {"email": "leaving@example.org", "password": PASSWORD})
+        server.json("PUT", f"/api/projects/{project}/env", {"values": {"A": "1"}}, again["access_token"])
+        assert live.next() == (None, "end", {"reason": "token-ended"})
+
+
 def test_a_stream_is_only_for_the_owner_and_only_so_many(server: Server, token: str) -> None:
     project = server.json("POST", "/api/projects", {"name": "mine"}, token)["id"]
     stranger = server.user("stranger@example.org")
