@@ -30,12 +30,12 @@ wheel: .venv/.autostack-dev
 
 .venv/.autostack: .venv/.python setup.py
 	@echo "installing AutoStack into .venv"
-	@$(PY) -m pip install --quiet --disable-pip-version-check --prefer-binary -e .
+	@PYTHONWARNINGS=ignore $(PY) -m pip install -qq --disable-pip-version-check --prefer-binary -e .
 	@touch .venv/.autostack
 
 .venv/.autostack-dev: .venv/.python setup.py
 	@echo "installing AutoStack and what its tests need into .venv"
-	@$(PY) -m pip install --quiet --disable-pip-version-check --prefer-binary -e ".[dev]"
+	@PYTHONWARNINGS=ignore $(PY) -m pip install -qq --disable-pip-version-check --prefer-binary -e ".[dev]"
 	@touch .venv/.autostack .venv/.autostack-dev
 
 .tools/.installed: .venv/.autostack-dev tests/tools.txt tests/install_tools.py

@@ -41,7 +41,7 @@ def build(folder: Path) -> Path:
     copy = folder / "checkout"
     ignored = shutil.ignore_patterns(".git", ".venv", ".tools", "node_modules", "__pycache__", "*.egg-info", "build")
     shutil.copytree(TOP, copy, ignore=ignored, symlinks=True)
-    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", folder / "dist", copy)
+    run(sys.executable, "-m", "pip", "wheel", "-qq", "--no-deps", "-w", folder / "dist", copy)
     (found,) = (folder / "dist").glob("autostack-*.whl")
     names = set(zipfile.ZipFile(found).namelist())
     for room in ("core", "plugins", "api", "cli"):
@@ -75,7 +75,7 @@ def works(command: str) -> bool:
 def try_it(python: Path, wheel: Path, folder: Path) -> None:
     """Install into an empty environment and use it from outside the checkout."""
     run(python, "-m", "venv", folder / "venv")
-    pip = [folder / "venv/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [folder / "venv/bin/python", "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     run(*pip, "--only-binary=:all:", wheel)
     command = folder / "venv/bin/autostack"
     version = run(command, "--version", cwd=folder).strip()

