@@ -313,6 +313,26 @@ def superseded(name: str, *, project: str | None = None, deployment: str | None 
     return Statement(SUPERSEDED, values | facts), Statement(SUPERSEDE, values)
 
 
+def dropped(project: str, reason: str) -> tuple[Statement, Statement]:
+    """Ends all queued events of a project: each with its `.failed`, as every stage event ends."""
+    names = " ".join(f"when '{row.event}' then '{row.failed}'" for row in PIPELINE)
+    where = "where project_id = :project and status = 'queued'"
+    values: dict[str, Value] = {
+        "project": project,
+        "reason": reason,
+        "said": msgspec.json.encode({"reason": reason}).decode(),
+        "version": VERSION,
+        "now": ids.now(),
+    }
+    facts = (  # constants of this file alone
+        "insert into events (name, version, project_id, deployment_id, status, payload, cause, created_at)"  # noqa: S608
+        f" select case name {names} end, :version, project_id, deployment_id, 'fact', :said, id, :now"
+        f" from events {where}"
+    )
+    end = f"update events set status = 'cancelled', reason = :reason {where}"  # noqa: S608  constants of this file
+    return Statement(facts, values), Statement(end, values)
+
+
 def event_of(row: Row) -> Event:
     """A log entry from its row. Unknown keys of the payload are kept as they are."""
     return Event(

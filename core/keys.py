@@ -15,19 +15,33 @@ def key(folder: Path, name: str) -> bytes:
     """The 32 random bytes of `<folder>/keys/<name>`, made if they aren't there; InputRefused if the file is damaged."""
     path = folder / "keys" / name
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        pass
-    else:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(SIZE))
-            file.flush()
-            os.fsync(file.fileno())
+    if not path.exists():
+        _make(path)
     found = path.read_bytes()
     if len(found) != SIZE:
         raise InputRefused(f"{path} is no key of {SIZE} bytes; restore it from your backup")
     return found
+
+
+def _make(path: Path) -> None:
+    """Written whole under another name first: a crash must not leave half a key, which nothing could open."""
+    new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(SIZE))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(new, path)
+        except FileExistsError:
+            return  # another process was first: its key holds
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)  # what is encrypted must not be on disk before its key
+        finally:
+            os.close(folder)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 class Vault:

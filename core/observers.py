@@ -9,16 +9,19 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from autostack.core.bus import Bus
 from autostack.core.database import Statement, Value
 from autostack.core.dispatch import Ask
+from autostack.core.errors import Busy
 from autostack.core.host import HostFailed, Opening, Session
 from autostack.core.model import Event
 
 log = logging.getLogger("autostack.observers")
 
 TRIES = 3
+ROOM_S = 2.0  # between two tries to store a cursor on a full disk
 
 START = """
 insert into observers (plugin, last_event_id) values (:plugin, :newest)
@@ -41,6 +44,8 @@ class Observers:
         self._plugins = plugins
         self._tasks: list[asyncio.Task[None]] = []
         self._cursors: dict[str, int] = {}
+        self._sessions: list[Session] = []
+        self._threads = ThreadPoolExecutor(max(len(plugins), 1), thread_name_prefix="observer")
 
     async def start(self) -> None:
         """A new observer starts at the end of the log."""
@@ -63,24 +68,29 @@ class Observers:
             await asyncio.sleep(0.02)
 
     async def stop(self) -> None:
+        for session in self._sessions:
+            session.abandon()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self._threads.shutdown)
+        for session in self._sessions:
+            session.end()
 
     async def _follow(self, plugin: str) -> None:
-        session = Session(self._fork, Opening("observer"))
-        try:
-            async for events in self._bus.follow(self._cursors[plugin]):
-                for event in events:
-                    await self._show(session, plugin, event)
-        finally:
-            session.end()
+        session = Session(self._fork, Opening("observer"), listen=_heard)
+        self._sessions.append(session)
+        async for events in self._bus.follow(self._cursors[plugin]):
+            for event in events:
+                await self._show(session, plugin, event)
 
     async def _show(self, session: Session, plugin: str, event: Event) -> None:
         failures = 0
+        loop = asyncio.get_running_loop()
         while failures < TRIES:
             try:
-                answers = await asyncio.to_thread(session.ask, Ask("event_emitted", [{"event": event}], only=plugin))
+                ask = Ask("event_emitted", [{"event": event}], only=plugin)
+                answers = await loop.run_in_executor(self._threads, session.ask, ask)
             except HostFailed as error:
                 log.warning("observer %s: %s", plugin, error)
                 await asyncio.sleep(2**failures)
@@ -93,5 +103,20 @@ class Observers:
             log.warning("observer %s, event %s: %s", plugin, event.id, error_text)
         skipped = int(failures == TRIES)
         values: dict[str, Value] = {"plugin": plugin, "event": event.id, "failed": failures, "skipped": skipped}
-        await self._bus.database.write(Statement(MOVE, values))
+        await self._moved(values)
         self._cursors[plugin] = event.id
+
+    async def _moved(self, values: dict[str, Value]) -> None:
+        """Store the cursor; while that isn't possible (a full disk), the observer waits where it is."""
+        while True:
+            try:
+                await self._bus.database.write(Statement(MOVE, values))
+                return
+            except Busy as error:
+                log.warning("observer %s waits: %s", values["plugin"], error)
+                await asyncio.sleep(ROOM_S)
+
+
+def _heard(plugin: str, verb: str, data: object) -> None:
+    if verb == "log":
+        log.info("%s: %s", plugin, data)

@@ -29,11 +29,14 @@ from autostack.core.model import (
     Target,
 )
 
+LOOK_S = 60.0  # for a last look at what exists, after a call that broke off
+
 __all__ = [
     "PIPELINE",
     "BadAnswer",
     "Stage",
     "analyse",
+    "cancelled",
     "check",
     "deploy",
     "destroy",
@@ -180,6 +183,9 @@ class Asker(Protocol):
 
     def ask(self, ask: Ask) -> list[Answer]: ...
 
+    def renew(self, seconds: float) -> None:
+        """Give one that is over (cancelled, deadline) time for a last look."""
+
 
 class BadAnswer(Exception):
     """The one plugin that had to answer gave an error instead; `code` as in `Answer`."""
@@ -293,19 +299,28 @@ def deploy(asker: Asker, inputs: Inputs, deliveries: Deliveries | None = None) -
         found = check(asker, inputs, deliveries)
         if found.state in ("done", "unknown"):
             return found
-    return _outcome(_one(asker, Ask("deploy_requested", [inputs.arguments()], only=inputs.owner), deliveries))
+    answer = _one(asker, Ask("deploy_requested", [inputs.arguments()], only=inputs.owner), deliveries)
+    return answer.value if isinstance(answer.value, Outcome) else _looked(asker, inputs, answer, deliveries)
 
 
 def destroy(asker: Asker, inputs: Inputs, deliveries: Deliveries | None = None) -> Outcome:
     """Have the target's deployer end the deployment (`keep`: its processes only)."""
     call: dict[str, object] = {"deployment": inputs.deployment, "release": inputs.release, "keep": inputs.keep}
-    return _outcome(_one(asker, Ask("destroy_requested", [call], only=inputs.owner), deliveries))
+    answer = _one(asker, Ask("destroy_requested", [call], only=inputs.owner), deliveries)
+    return answer.value if isinstance(answer.value, Outcome) else _looked(asker, inputs, answer, deliveries)
+
+
+def cancelled(asker: Asker, inputs: Inputs, deliveries: Deliveries | None = None, *, deploying: bool = True) -> Outcome:
+    """The end of one that was begun, broke off, and isn't wanted any more: what is there? A deploy may be done."""
+    found = check(asker, inputs, deliveries)
+    if found.state == "unknown" or (found.state == "done" and deploying):
+        return found
+    return replace(found, state="cancelled", reason="cancelled")
 
 
 def check(asker: Asker, inputs: Inputs, deliveries: Deliveries | None = None) -> Outcome:
     """What exists of the deployment. Reads only."""
-    call: dict[str, object] = {"deployment": inputs.deployment, "release": inputs.release}
-    return _outcome(_one(asker, Ask("deployment_checked", [call], only=inputs.owner), deliveries))
+    return _outcome(_one(asker, Ask("deployment_checked", [inputs.checked()], only=inputs.owner), deliveries))
 
 
 def logs(asker: Asker, inputs: Inputs, since: int) -> list[str]:
@@ -336,6 +351,9 @@ class Inputs:
             "bundle": self.bundle,
         }
 
+    def checked(self) -> dict[str, object]:
+        return {"deployment": self.deployment, "release": self.release}
+
 
 class Estimate(Protocol):
     def __call__(self, architecture: Architecture, /) -> CostEstimate: ...
@@ -362,9 +380,21 @@ def _one(asker: Asker, ask: Ask, deliveries: Deliveries | None) -> Answer:
 def _outcome(answer: Answer) -> Outcome:
     if isinstance(answer.value, Outcome):
         return answer.value
-    if answer.error == "cancelled":
-        return Outcome("cancelled", reason="cancelled on request")
     return Outcome("failed", reason=answer.error or "the deployer gave no outcome")
+
+
+def _looked(asker: Asker, inputs: Inputs, answer: Answer, deliveries: Deliveries | None) -> Outcome:
+    """The deployer broke off without an outcome of its own: look what exists, and say so."""
+    reason = answer.error or "the deployer gave no outcome"
+    state: Literal["cancelled", "failed"] = "cancelled" if answer.error == "cancelled" else "failed"
+    asker.renew(LOOK_S)
+    try:
+        found = _one(asker, Ask("deployment_checked", [inputs.checked()], only=inputs.owner), deliveries)
+    except BadAnswer:
+        return Outcome(state, reason=reason)  # it can't be looked at
+    if not isinstance(found.value, Outcome):
+        return Outcome("unknown", reason=f"{reason}; and what exists can't be told: {found.error}")
+    return replace(found.value, state="unknown" if found.value.state == "unknown" else state, reason=reason)
 
 
 def _refuse(file: GeneratedFile, files: Mapping[str, GeneratedFile], kept: Container[str]) -> str | None:

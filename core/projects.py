@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from autostack.core import ids
-from autostack.core.bus import Bus, Emit, superseded
+from autostack.core.bus import Bus, Emit, dropped, superseded
 from autostack.core.database import Row, Statement, Value
 from autostack.core.errors import Conflict, InputRefused, LimitReached, NotFound
 from autostack.core.keys import Vault
@@ -175,7 +175,6 @@ class Projects:
             "select id from uploads where project_id = :project", {"project": project}
         )
         live = Conflict("the project has a live deployment: destroy it first")
-        waiting = "update events set status = 'cancelled', reason = 'project deleted'"
         await self._bus.commit(
             Statement(
                 "update projects set deleted_at = :now, folder = null where id = :id and deleted_at is null"
@@ -185,13 +184,25 @@ class Projects:
                 refusal=live,
             ),
             Statement("delete from variables where project_id = :id", {"id": project}),
-            Statement(f"{waiting} where project_id = :id and status = 'queued'", {"id": project}),
+            *dropped(project, "project deleted"),
             Emit("project.deleted", {"project": project}, project),
         )
         for row in uploads:
             self.archive(str(row["id"])).unlink(missing_ok=True)
 
     # ---- uploads
+
+    async def sweep(self) -> None:
+        """At start: remove archives that no living upload is kept in, as a crash between file and row leaves them."""
+        rows = await self._bus.database.fetch_all(
+            "select uploads.id from uploads join projects on projects.id = uploads.project_id"
+            " where projects.deleted_at is null"
+        )
+        known = {str(row["id"]) for row in rows}
+        folder = self._settings.archives
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if path.suffix == ".zip" and ids.is_id(path.stem) and path.stem not in known:
+                path.unlink(missing_ok=True)
 
     def archive(self, upload: str) -> Path:
         """Where an upload's archive is kept."""
@@ -288,8 +299,9 @@ class Projects:
         for name, value in sorted(values.items()):
             if not (name.isascii() and name.replace("_", "a").isalnum() and not name[0].isdigit() and len(name) <= 200):
                 raise InputRefused(f"{name[:50]!r} is no name of a variable: letters, digits and _ only")
-            if "\0" in value or len(value) > VALUE_LENGTH:
-                raise InputRefused(f"the value of {name} is over {VALUE_LENGTH} characters, or holds a NUL")
+            if "\0" in value or len(value) > VALUE_LENGTH or not _is_unicode(value):
+                wrong = f"is over {VALUE_LENGTH} characters, holds a NUL, or isn't Unicode"
+                raise InputRefused(f"the value of {name} {wrong}")
             sealed = self._vault.seal(f"{project}/{name}", value)
             parameters: dict[str, Value] = {
                 "project": project,
@@ -346,6 +358,11 @@ def _clean_name(name: str) -> str:
     if not clean or len(clean) > NAME_LENGTH or not clean.isprintable():
         raise InputRefused(f"a project's name is 1 to {NAME_LENGTH} printable characters")
     return clean
+
+
+def _is_unicode(text: str) -> bool:
+    """Half a surrogate can't be written in any encoding."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _move(stored: Path, place: Path) -> None:

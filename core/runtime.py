@@ -65,6 +65,7 @@ class Runtime:
 
     async def start(self) -> None:
         """Take up what an earlier process left, and begin to work."""
+        await self.projects.sweep()
         queued = await self.bus.recover()
         self.bus.submit = self.engine.submit
         for event, lane, stage in queued:
@@ -73,8 +74,8 @@ class Runtime:
 
     async def stop(self) -> None:
         """Let go: what runs is in the log, and is taken up at the next start."""
-        self.worker.end_all()
         await self.engine.stop()
+        await self.worker.stop()
         await self.observers.stop()
 
     async def ended(self, event: int) -> Row:
@@ -91,8 +92,7 @@ class Runtime:
 
     async def cancel(self, event: int) -> None:
         """Ask that a stage event ends early."""
-        if await self.bus.cancel(event) == "running":
-            self.worker.cancel(event)
+        await self.worker.cancel(event, await self.bus.cancel(event))
 
     async def check(self, user: str, deployment: str) -> Outcome:
         """What exists of a deployment right now."""
@@ -126,10 +126,17 @@ async def open_runtime(settings: Settings, purpose: str, *, wait_s: float = 0) -
     lock = Lock(path)
     lock.take(purpose, wait_s)
     try:
-        _, host = await asyncio.gather(
+        schema, host = await asyncio.gather(
             asyncio.to_thread(upgrade_sqlite, path),
             asyncio.to_thread(PluginHost.start, settings.plugin_paths, settings.plugin_settings),
+            return_exceptions=True,
         )
+        if isinstance(schema, BaseException):
+            if isinstance(host, PluginHost):
+                await asyncio.to_thread(host.close)
+            raise schema
+        if isinstance(host, BaseException):
+            raise host
         try:
             database = Database(path, _storage_failed)
             await database.open()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from autostack.core import ids
 from autostack.core.bus import Bus, Emit
-from autostack.core.database import Row, Statement
+from autostack.core.database import Refused, Row, Statement
 from autostack.core.errors import AutoStackError, Conflict, InputRefused, LimitReached, NotFound
 from autostack.core.settings import Settings
 
@@ -52,7 +52,7 @@ class Users:
     async def register(self, email: str, password_hash: str | None) -> User:
         """A new account; `email` is normalised already. Raises RegistrationClosed, LimitReached, InputRefused."""
         if await self.by_email(email) is not None:
-            raise InputRefused("there is an account with this address already; log in, or use another one")
+            raise _taken()
         user = ids.new_id()
         limit = self._settings.limits.users
         insert = Statement(
@@ -66,9 +66,11 @@ class Users:
                 "limit": limit,
             },
             rows=1,
-            refusal=await self._refusal(limit),
         )
-        await self._bus.commit(insert, Emit("user.registered", {"user": user}))
+        try:
+            await self._bus.commit(insert, Emit("user.registered", {"user": user}))
+        except Refused:  # only now is it known what was in the way: others registered meanwhile
+            raise await self._refusal(email, limit) from None
         return await self.get(user)
 
     async def by_email(self, email: str) -> User | None:
@@ -97,10 +99,16 @@ class Users:
         row = await self._bus.database.fetch_one("select count(*) as n from users")
         return int(str(row["n"])) if row else 0
 
-    async def _refusal(self, limit: int | None) -> AutoStackError:
+    async def _refusal(self, email: str, limit: int | None) -> AutoStackError:
+        if await self.by_email(email) is not None:
+            return _taken()
         if limit is not None and await self.count() >= limit:
             return LimitReached(f"this AutoStack has room for {limit} users", limit=limit, of="users")
         return RegistrationClosed("registration is closed here; ask the operator of this AutoStack")
+
+
+def _taken() -> InputRefused:
+    return InputRefused("there is an account with this address already; log in, or use another one")
 
 
 def _user(row: Row) -> User:

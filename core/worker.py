@@ -10,18 +10,20 @@ import hashlib
 import logging
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import msgspec
 
 from autostack.core import ids, pipeline
-from autostack.core.bus import Bus, Emit, Work
+from autostack.core.bus import Bus, Emit, Lost, Work
 from autostack.core.cost import PriceTable, estimate
 from autostack.core.database import Refused, Row, Statement, Value
 from autostack.core.deployments import Deployments, for_plugin, release_for_plugin
-from autostack.core.errors import AutoStackError
-from autostack.core.host import HostFailed, Opening, Session
+from autostack.core.errors import AutoStackError, Busy
+from autostack.core.host import Ended, HostFailed, Opening, Session
 from autostack.core.model import Analysis, Architecture, Bundle, Outcome, Plan, Project
 from autostack.core.pipeline import BadAnswer, Inputs
 from autostack.core.plugins import Manifest
@@ -31,6 +33,9 @@ from autostack.core.settings import Settings
 log = logging.getLogger("autostack.worker")
 
 PROGRESS_EVERY_S = 0.5
+ROOM_S = 2.0  # between two looks whether there is room again
+THREADS = 64  # more than ever run: the stages' slots are the limit
+LOOKING = ("deploy", "destroy")  # what was begun is looked at before it ends
 
 
 @dataclass
@@ -40,7 +45,7 @@ class Job:
     opening: Opening
     run: Callable[[Session, pipeline.Deliveries], object]
     store: Callable[[object], tuple[list[Statement | Emit], str, str | None]]  # parts, event status, reason
-    failed: list[Statement]  # written with an end that has no result
+    unwanted: Callable[[Session, pipeline.Deliveries], object] | None = None  # instead of `run`, when it was cancelled
 
 
 class Worker:
@@ -63,100 +68,150 @@ class Worker:
         self._manifest = manifest
         self._prices = PriceTable(manifest.prices)
         self._running: dict[int, Session] = {}
+        # of its own: calls that take an hour must not use up the threads that everything else shares
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="session")
         self._revisions = {plugin.name: plugin.revision for plugin in manifest.plugins}
         digest = hashlib.sha256("".join(sorted(self._revisions.values())).encode())
         self._revision = digest.hexdigest()[:12]
 
     async def process(self, event: int) -> float | None:
         """One attempt at one event. Gives the seconds until it shall be tried again, or None: it has ended."""
-        work = await self._bus.claim(event, self._revision)
+        work = await _when_there_is_room(lambda: self._bus.claim(event, self._revision))
         if work is None:
             return None
         try:
-            again: float | None = await self._attempt(work)
-        except asyncio.CancelledError:
-            raise
-        except Refused as error:
-            log.warning("event %s: %s", event, error)  # a later attempt took it over
-            return None
-        except Exception:
-            log.exception("event %s (%s) failed in AutoStack itself", event, work.stage.name)
-            await self._end(work, "dead", "an error in AutoStack itself; its log has it", [])
-            return None
-        return again
+            try:
+                return await self._attempt(work)
+            except Lost:
+                raise
+            except Exception as error:
+                log.exception("event %s (%s) failed in AutoStack itself", event, work.stage.name)
+                said = isinstance(error, AutoStackError) and not isinstance(error, Refused)
+                reason = str(error) if said else "an error in AutoStack itself; its log has it"
+                await self._end(work, "dead", reason, FAILED[work.stage.name](work))
+        except Lost as error:
+            log.warning("event %s: %s", event, error)
+        return None
 
-    def cancel(self, event: int) -> None:
-        """End a running attempt early."""
+    async def cancel(self, event: int, status: str) -> None:
+        """See to the wish that an event ends early, which had this status when the wish was noted."""
         session = self._running.get(event)
         if session is not None:
             session.cancel()
+        elif status == "queued":
+            await self._end_queued(event)
 
-    def end_all(self) -> None:
-        """The process is about to end: let go of every child."""
+    async def stop(self) -> None:
+        """The process is about to end: let go of every child, and give deployers their time to clean up."""
         for session in list(self._running.values()):
-            session.cancel()
+            session.abandon()
+        await asyncio.to_thread(self._threads.shutdown)
 
     async def _attempt(self, work: Work) -> float | None:
-        row = await self._bus.status(work.event)
+        failed = FAILED[work.stage.name](work)
+        unwanted = (await self._bus.status(work.event))["cancel_requested_at"] is not None
+        if unwanted and (work.attempt == 1 or work.stage.name not in LOOKING):
+            await self._end(work, "cancelled", "cancelled", failed)
+            return None
         job: Job | None = await JOBS[work.stage.name](self, work)
         if job is None:
-            await self._end(work, "dead", "what it was about is gone", [])
-            return None
-        if row["cancel_requested_at"] is not None and work.attempt == 1:
-            await self._end(work, "cancelled", "cancelled", job.failed)
+            await self._end(work, "dead", "what it was about is gone", failed)
             return None
         if work.attempt > work.stage.attempts:
-            await self._end(work, "dead", f"given up after {work.stage.attempts} attempts", job.failed)
+            await self._end(work, "dead", f"given up after {work.stage.attempts} attempts", failed)
             return None
+        run = job.unwanted if unwanted and job.unwanted else job.run
         deliveries = pipeline.Deliveries()
+        session = Session(
+            self._fork,
+            job.opening,
+            listen=_Listener(self._bus, work, asyncio.get_running_loop()),
+            deadline=time.monotonic() + work.stage.timeout_s,
+        )
+        self._running[work.event] = session
+        if not unwanted and (await self._bus.status(work.event))["cancel_requested_at"] is not None:
+            session.cancel()  # the wish came before there was a session to tell it
         try:
-            result = await asyncio.to_thread(self._ask, work, job, deliveries, asyncio.get_running_loop())
+            loop = asyncio.get_running_loop()
+            result = await loop.run_in_executor(self._threads, self._ask, work, session, run, deliveries)
+        except Ended:
+            status, reason = ("cancelled",) * 2 if session.cancelled else ("dead", _too_long(work))
+            await self._end(work, status, reason, failed, deliveries)
+            return None
         except HostFailed as error:
             if work.attempt >= work.stage.attempts:
-                await self._end(work, "dead", str(error), job.failed)
+                await self._end(work, "dead", str(error), failed, deliveries)
                 return None
             delay = work.stage.backoff_s * 2.0 ** (work.attempt - 1)
-            await self._bus.retry_later(work, str(error), delay)
+            reason = str(error)
+            await _when_there_is_room(lambda: self._bus.retry_later(work, reason, delay))
             return delay
         except BadAnswer as error:
-            reason = {"reason": str(error), "code": error.code}
-            answers = deliveries.answers
-            await self._bus.finish(
-                work,
-                *job.failed,
-                Emit(work.stage.failed, {**work.payload, **reason}, work.project, work.deployment, work.event),
-                answers=answers,
-                status="failed",
-                reason=str(error),
-                revisions=self._revisions,
-            )
+            await self._end(work, "failed", str(error), failed, deliveries, code=error.code)
             return None
         parts, status, why = job.store(result)
-        await self._bus.finish(
-            work, *parts, answers=deliveries.answers, status=status, reason=why, revisions=self._revisions
-        )
+        await self._finish(work, parts, deliveries, status, why)
         return None
 
-    def _ask(self, work: Work, job: Job, deliveries: pipeline.Deliveries, loop: asyncio.AbstractEventLoop) -> object:
-        """In a thread: open the session and do the stage's work."""
-        listen = _Listener(self._bus, work, loop)
-        deadline = time.monotonic() + work.stage.timeout_s
-        with Session(self._fork, job.opening, listen=listen, deadline=deadline) as session:
-            self._running[work.event] = session
-            try:
-                return job.run(session, deliveries)
-            finally:
-                del self._running[work.event]
+    def _ask(
+        self,
+        work: Work,
+        session: Session,
+        run: Callable[[Session, pipeline.Deliveries], object],
+        deliveries: pipeline.Deliveries,
+    ) -> object:
+        """In a thread: do the stage's work in the session."""
+        try:
+            with session:
+                try:
+                    result = run(session, deliveries)
+                except BadAnswer:
+                    if session.over:
+                        raise Ended from None
+                    raise
+                if work.stage.pure and session.over:
+                    raise Ended  # what was answered so far is no result
+                return result
+        finally:
+            del self._running[work.event]
 
-    async def _end(self, work: Work, status: str, reason: str, parts: list[Statement]) -> None:
-        said: dict[str, object] = {**work.payload, "reason": reason}
-        await self._bus.finish(
-            work,
-            *parts,
-            Emit(work.stage.failed, said, work.project, work.deployment, work.event),
-            status=status,
-            reason=reason,
+    async def _end(
+        self,
+        work: Work,
+        status: str,
+        reason: str,
+        parts: list[Statement],
+        deliveries: pipeline.Deliveries | None = None,
+        **more: object,
+    ) -> None:
+        said: dict[str, object] = {**work.payload, "reason": reason, **more}
+        failed = Emit(work.stage.failed, said, work.project, work.deployment, work.event)
+        await self._finish(work, [*parts, failed], deliveries, status, reason)
+
+    async def _finish(
+        self,
+        work: Work,
+        parts: Sequence[Statement | Emit],
+        deliveries: pipeline.Deliveries | None,
+        status: str,
+        reason: str | None,
+    ) -> None:
+        answers = deliveries.answers if deliveries else ()
+        await _when_there_is_room(
+            lambda: self._bus.finish(
+                work, *parts, answers=answers, status=status, reason=reason, revisions=self._revisions
+            )
         )
+
+    async def _end_queued(self, event: int) -> None:
+        """Cancel what waits for its lane or a seat. What was begun before is left to its turn: it must be looked at."""
+        row = await self._bus.status(event)
+        found = pipeline.stage(str(row["name"]))
+        if found is None or (row["attempt"] != 0 and not found.pure):
+            return
+        work = await self._bus.claim(event, self._revision)
+        if work is not None:
+            await self._end(work, "cancelled", "cancelled", FAILED[work.stage.name](work))
 
     # ---- analysis
 
@@ -203,7 +258,6 @@ class Worker:
             Opening("analyzer", source=str(archive)),
             lambda session, deliveries: pipeline.analyse(session, project, deliveries),
             store,
-            [self._project_status(work.project, upload, "failed")],
         )
 
     # ---- generation
@@ -223,16 +277,17 @@ class Worker:
         def run(session: Session, deliveries: pipeline.Deliveries) -> Bundle:
             from autostack.core.source import SourceTree
 
-            return pipeline.generate(
-                session,
-                project,
-                analysis,
-                targets=self._manifest.targets,
-                owners=self._manifest.owners,
-                estimate=lambda architecture: estimate(architecture, self._prices),
-                kept=SourceTree.open(archive),
-                deliveries=deliveries,
-            )
+            with SourceTree.open(archive) as kept:
+                return pipeline.generate(
+                    session,
+                    project,
+                    analysis,
+                    targets=self._manifest.targets,
+                    owners=self._manifest.owners,
+                    estimate=lambda architecture: estimate(architecture, self._prices),
+                    kept=kept,
+                    deliveries=deliveries,
+                )
 
         def store(result: object) -> tuple[list[Statement | Emit], str, str | None]:
             assert isinstance(result, Bundle)
@@ -268,7 +323,6 @@ class Worker:
             Opening("generator", source=str(archive)),
             run,
             store,
-            [self._project_status(work.project, upload, "failed")],
         )
 
     # ---- plan
@@ -299,7 +353,10 @@ class Worker:
                         " sha256 = :sha256 where id = :id and status = 'planning'",
                         values,
                     ),
-                    self._deployment_status(work, "planned", only="planning"),
+                    Statement(
+                        "update deployments set status = 'planned' where id = :id and status = 'planning'",
+                        {"id": work.deployment},
+                    ),
                     Emit("plan.done", said, work.project, work.deployment, work.event),
                 ],
                 "done",
@@ -310,31 +367,25 @@ class Worker:
             opening,
             lambda session, deliveries: pipeline.plan(session, inputs, deliveries),
             store,
-            [
-                _release_status(release, "failed", only="planning"),
-                # a deployment that never was more than this plan ends with it
-                Statement(
-                    "update deployments set status = 'failed', destroyed_at = :now"
-                    " where id = :id and status = 'planning' and current_release is null",
-                    {"now": ids.now(), "id": work.deployment},
-                ),
-            ],
         )
 
     # ---- deploy
 
     async def deploy(self, work: Work) -> Job | None:
         loaded = await self._inputs(work)
-        if loaded is None:
+        if loaded is None or loaded[0].release is None:
             return None
         inputs, opening = loaded
         release = str(work.payload.get("release"))
-        await self._bus.commit(
-            Statement(
-                "update releases set status = 'deploying', attempt = :attempt where id = :id",
-                {"id": release, "attempt": work.attempt},
-            )
+        # counted over all events of the release: one that is retried or reconciled looks first as well
+        counted = Statement(
+            "update releases set status = 'deploying', attempt = attempt + 1 where id = :id returning attempt",
+            {"id": release},
+            rows=1,
+            into="attempt",
         )
+        begun = await _when_there_is_room(lambda: self._bus.commit(counted, _deployment_status(work, "deploying")))
+        inputs = replace(inputs, release=replace(loaded[0].release, attempt=int(str(begun["attempt"]))))
 
         def store(result: object) -> tuple[list[Statement | Emit], str, str | None]:
             assert isinstance(result, Outcome)
@@ -354,20 +405,19 @@ class Worker:
                     ),
                     Statement("update releases set status = 'running', outcome = :outcome where id = :id", values),
                     Statement(
-                        "update deployments set status = 'running', current_release = :id, url = :url,"
-                        " outputs = :outputs where id = :deployment",
+                        "update deployments set current_release = :id, url = :url, outputs = :outputs,"
+                        " status = case status when 'destroying' then status else 'running' end"
+                        " where id = :deployment",
                         values,
                     ),
                 ]
             else:
-                # the former release may serve on: then its address is in the outcome
-                after = "unknown" if result.state == "unknown" else "running" if result.url else "failed"
                 parts = [
                     Statement(
                         "update releases set status = :state, outcome = :outcome where id = :id",
                         {**values, "state": result.state},
                     ),
-                    self._deployment_status(work, after),
+                    _deployment_status(work, _after(result)),
                 ]
             event, status = _end_of(work, result)
             said: dict[str, object] = {**work.payload, "url": result.url, "reason": result.reason}
@@ -378,7 +428,7 @@ class Worker:
             opening,
             lambda session, deliveries: pipeline.deploy(session, inputs, deliveries),
             store,
-            [_release_status(release, "failed"), self._deployment_status(work, "failed")],
+            lambda session, deliveries: pipeline.cancelled(session, inputs, deliveries, deploying=True),
         )
 
     # ---- destroy
@@ -394,9 +444,7 @@ class Worker:
             event, status = _end_of(work, result)
             values: dict[str, Value] = {"id": work.deployment, "now": ids.now()}
             if result.state != "done":
-                parts: list[Statement | Emit] = [
-                    self._deployment_status(work, "unknown" if result.state == "unknown" else "failed")
-                ]
+                parts: list[Statement | Emit] = [_deployment_status(work, _after(result))]
             elif inputs.keep:
                 parts = [Statement("update deployments set status = 'stopped', url = null where id = :id", values)]
             else:
@@ -414,7 +462,7 @@ class Worker:
             opening,
             lambda session, deliveries: pipeline.destroy(session, inputs, deliveries),
             store,
-            [self._deployment_status(work, "failed")],
+            lambda session, deliveries: pipeline.cancelled(session, inputs, deliveries, deploying=False),
         )
 
     # ---- what they share
@@ -444,7 +492,7 @@ class Worker:
         if row is None:
             raise AutoStackError("the deployment is gone")
         release = await self._bus.database.fetch_one(
-            "select * from releases where id = :id", {"id": row["current_release"]}
+            "select * from releases where id = :id", {"id": await self._newest(row)}
         )
         inputs = Inputs(
             owner=self._owner(row),
@@ -455,9 +503,11 @@ class Worker:
 
     async def _inputs(self, work: Work) -> tuple[Inputs, Opening] | None:
         row = await self._bus.database.fetch_one("select * from deployments where id = :id", {"id": work.deployment})
-        if row is None:
+        if row is None or row["destroyed_at"] is not None:
             return None
-        release_id = work.payload.get("release")
+        # what is destroyed is what is there by now, not what was there when it was asked for
+        destroying = work.stage.name == "destroy"
+        release_id = await self._newest(row) if destroying else work.payload.get("release")
         release = await self._bus.database.fetch_one(
             "select releases.*, bundles.results as bundle_results, code_analyses.results as analysis_results,"
             " code_analyses.upload_id as upload_id from releases join bundles on bundles.id = releases.bundle_id"
@@ -481,6 +531,16 @@ class Worker:
             keep=keep,
         )
         return inputs, await self._opening(row, str(release["upload_id"]))
+
+    async def _newest(self, deployment: Row) -> str | None:
+        """The release that is there; if none ever was done, the newest that was begun: its checkpoint tells of it."""
+        if deployment["current_release"] is not None:
+            return str(deployment["current_release"])
+        row = await self._bus.database.fetch_one(
+            "select id from releases where deployment_id = :id and attempt > 0 order by number desc limit 1",
+            {"id": deployment["id"]},
+        )
+        return None if row is None else str(row["id"])
 
     def _owner(self, deployment: Row) -> str:
         return self._manifest.owners.get(str(deployment["target"]), "(none)")
@@ -511,22 +571,6 @@ class Worker:
         )
         return None if row is None else Project(str(row["id"]), str(row["name"]))
 
-    @staticmethod
-    def _project_status(project: str, upload: str, status: str) -> Statement:
-        return Statement(
-            "update projects set status = :status where id = :project and current_upload = :upload",
-            {"status": status, "project": project, "upload": upload},
-        )
-
-    @staticmethod
-    def _deployment_status(work: Work, status: str, only: str | None = None) -> Statement:
-        guard = "" if only is None else " and status = :only"
-        values: dict[str, Value] = {"status": status, "id": work.deployment}
-        return Statement(
-            f"update deployments set status = :status where id = :id{guard}",  # noqa: S608  a constant of this file
-            values if only is None else {**values, "only": only},
-        )
-
 
 JOBS: Mapping[str, Callable[[Worker, Work], Awaitable[Job | None]]] = {
     "analysis": Worker.analysis,
@@ -535,6 +579,76 @@ JOBS: Mapping[str, Callable[[Worker, Work], Awaitable[Job | None]]] = {
     "deploy": Worker.deploy,
     "destroy": Worker.destroy,
 }
+
+
+def _no_results(work: Work) -> list[Statement]:
+    values: dict[str, Value] = {"project": work.project, "upload": str(work.payload.get("upload"))}
+    return [Statement("update projects set status = 'failed' where id = :project and current_upload = :upload", values)]
+
+
+def _no_plan(work: Work) -> list[Statement]:
+    values: dict[str, Value] = {"id": work.deployment, "release": _release(work), "now": ids.now()}
+    return [
+        Statement("update releases set status = 'failed' where id = :release and status = 'planning'", values),
+        # a deployment that never was more than this plan ends with it
+        Statement(
+            "update deployments set status = 'failed', destroyed_at = :now"
+            " where id = :id and status = 'planning' and current_release is null and not exists"
+            " (select 1 from releases where deployment_id = :id and status in ('planning', 'planned', 'approved'))",
+            values,
+        ),
+    ]
+
+
+def _no_deploy(work: Work) -> list[Statement]:
+    values: dict[str, Value] = {"id": work.deployment, "release": _release(work)}
+    return [
+        # one that was never begun has changed nothing
+        Statement(
+            "update deployments set status = case"
+            " when (select attempt from releases where id = :release) > 0 or current_release is null then 'failed'"
+            " when url is null then 'stopped' else 'running' end"
+            " where id = :id and status <> 'destroying' and destroyed_at is null",
+            values,
+        ),
+        Statement(
+            "update releases set status = 'failed' where id = :release and status in ('approved', 'deploying')", values
+        ),
+    ]
+
+
+def _no_destroy(work: Work) -> list[Statement]:
+    values: dict[str, Value] = {"id": work.deployment}
+    return [
+        Statement(
+            "update deployments set status = case when url is null then 'failed' else 'running' end"
+            " where id = :id and destroyed_at is null",
+            values,
+        )
+    ]
+
+
+# written with an end that has no result
+FAILED: Mapping[str, Callable[[Work], list[Statement]]] = {
+    "analysis": _no_results,
+    "generation": _no_results,
+    "plan": _no_plan,
+    "deploy": _no_deploy,
+    "destroy": _no_destroy,
+}
+
+
+T = TypeVar("T")
+
+
+async def _when_there_is_room(write: Callable[[], Awaitable[T]]) -> T:
+    """Write; on a full disk, or while another program holds the database, as soon as that is possible."""
+    while True:
+        try:
+            return await write()
+        except Busy as error:
+            log.warning("the work waits: %s", error)
+            await asyncio.sleep(ROOM_S)
 
 
 class _Listener:
@@ -561,7 +675,10 @@ class _Listener:
         work = self._work
         said = msgspec.convert(data, dict[str, object])
         event = Emit("deploy.progress", {**work.payload, **said}, work.project, work.deployment, work.event)
-        self._wait(self._bus.commit(event))
+        try:
+            self._wait(self._bus.commit(event))
+        except AutoStackError as error:
+            log.warning("progress of event %s: %s", work.event, error)
 
     def _checkpoint(self, data: object) -> None:
         values: dict[str, Value] = {
@@ -588,13 +705,24 @@ class _Listener:
         asyncio.run_coroutine_threadsafe(commit(), self._loop).result(timeout=30)
 
 
-def _release_status(release: str, status: str, only: str | None = None) -> Statement:
-    guard = "" if only is None else " and status = :only"
-    values: dict[str, Value] = {"id": release, "status": status}
-    return Statement(
-        f"update releases set status = :status where id = :id{guard}",  # noqa: S608  a constant of this file
-        values if only is None else {**values, "only": only},
-    )
+def _release(work: Work) -> str:
+    return str(work.payload.get("release"))
+
+
+def _deployment_status(work: Work, status: str) -> Statement:
+    """The deployment's new status; one that is to be destroyed keeps that until its own event ends."""
+    guard = "" if work.stage.name == "destroy" else " and status <> 'destroying'"
+    values: dict[str, Value] = {"status": status, "id": work.deployment}
+    return Statement(f"update deployments set status = :status where id = :id{guard}", values)  # noqa: S608  a constant
+
+
+def _after(outcome: Outcome) -> str:
+    """A deployment's status after an end that isn't done: what was there may serve on, then its address is told."""
+    return "unknown" if outcome.state == "unknown" else "running" if outcome.url else "failed"
+
+
+def _too_long(work: Work) -> str:
+    return f"it took longer than {work.stage.timeout_s:g} s"
 
 
 def _end_of(work: Work, outcome: Outcome) -> tuple[str, str]:
