@@ -127,6 +127,8 @@ class Build:
 
 @dataclass(frozen=True)
 class Port:
+    """A port that a process listens on; `public` ones are published."""
+
     port: int
     protocol: Literal["http", "tcp", "udp", "grpc"] = "http"
     public: bool = False
@@ -202,6 +204,8 @@ class Call:
 
 @dataclass(frozen=True)
 class Image:
+    """A container image that is used as it is."""
+
     image: str
     private: bool = False
 
@@ -262,6 +266,8 @@ class Resource:
 
 @dataclass(frozen=True)
 class Library:
+    """A root with a manifest that nothing runs from."""
+
     root: str
     name: str
     language: str | None = None
@@ -269,6 +275,8 @@ class Library:
 
 @dataclass(frozen=True)
 class LanguageShare:
+    """How much of the source is written in a language."""
+
     name: str
     files: int
     bytes: int
@@ -305,6 +313,8 @@ class Target:
 
 @dataclass(frozen=True)
 class Size:
+    """What a component takes: virtual CPUs, memory, disk."""
+
     vcpu: float | None = None
     mib: int | None = None
     gib: int | None = None
@@ -312,6 +322,8 @@ class Size:
 
 @dataclass(frozen=True)
 class Count:
+    """How many of a component run."""
+
     min: int = 1
     max: int = 1
 
@@ -437,6 +449,8 @@ class Price:
 
 @dataclass(frozen=True)
 class Amount:
+    """A quantity or a sum at low, medium and high use."""
+
     low: float
     medium: float
     high: float

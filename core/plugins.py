@@ -6,8 +6,6 @@ A plugin that can't be imported, or doesn't fit `hookspecs.py`, is a `Problem` w
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import hashlib
 import importlib.util
 import inspect
 import sys
@@ -203,6 +201,8 @@ def check(plugin: object) -> None:
         marker = _marker(plugin, name) or {}
         hook = str(marker.get("specname") or name)
         if hook not in HOOKS:
+            import difflib
+
             close = difflib.get_close_matches(hook, HOOKS, 1)
             raise BadPlugin(f"there is no hook {hook!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
         if marker.get("wrapper") or marker.get("hookwrapper"):
@@ -214,6 +214,8 @@ def check(plugin: object) -> None:
 
 def revision(plugin: object) -> str:
     """A hash of the plugin's source files, 12 hexadecimal digits; of its name if it has no file."""
+    import hashlib
+
     path = getattr(plugin, "__file__", None)
     digest = hashlib.sha256()
     if path is None:
