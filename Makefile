@@ -6,6 +6,7 @@ PY = .venv/bin/python
 
 demo: .venv/.autostack
 	@$(PY) -m autostack.cli.main up examples/guestbook --yes
+	@echo "  (the command is .venv/bin/autostack here; put .venv/bin on your PATH to leave that out)"
 
 test: .venv/.autostack-dev .tools/.installed
 	@sh tests/run.sh
