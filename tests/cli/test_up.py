@@ -60,7 +60,7 @@ def test_up_prints_an_address_that_answers_and_says_what_it_found(autostack: Cal
     assert "Procfile:1" in ran.out
     assert "Dockerfile" in ran.out
     assert "aws-ec2" in ran.out
-    assert "starting" in ran.err
+    assert "deploying" in ran.err
     url = ran.out.partition("Running: ")[2].split()[0]
     assert ask(url).startswith("first")
     assert sorted(path.name for path in app.iterdir()) == ["Procfile", "app.py"]
@@ -160,24 +160,24 @@ def test_a_folder_that_was_never_deployed_says_so(autostack: Callable[..., Ran],
         assert "autostack up" in ran.err
 
 
-def test_an_interrupt_ends_what_was_begun(app: Path, data_dir: Path) -> None:
-    (app / "Procfile").write_text("release: sleep 591\nweb: python3 app.py\n")
+def test_an_interrupt_ends_what_was_begun(app: Path, data_dir: Path, tmp_path: Path) -> None:
+    begun, slow = tmp_path / "begun", f"sleep 591.{os.getpid()}"
+    (app / "Procfile").write_text(f"release: touch '{begun}' && {slow}\nweb: python3 app.py\n")
     environment = {**os.environ, "AUTOSTACK_DATA_DIR": str(data_dir)}
     code = "from autostack.cli.main import main; main()"
     command = subprocess.Popen(
         [sys.executable, "-c", code, "up", str(app), "--yes"], env=environment, stderr=subprocess.PIPE, text=True
     )
-    assert command.stderr is not None
-    for line in command.stderr:
-        if "sleep 591" in line:
-            break
-    time.sleep(0.3)
+    end = time.monotonic() + 60
+    while not begun.exists() and time.monotonic() < end:
+        time.sleep(0.1)
+    assert begun.exists()
     command.send_signal(signal.SIGINT)
     _, err = command.communicate(timeout=60)
     assert command.returncode == 130
     assert "interrupted" in err
     running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    assert "sleep 591" not in running
+    assert slow not in running
 
 
 def test_a_plan_changes_nothing(autostack: Callable[..., Ran], app: Path, data_dir: Path) -> None:
