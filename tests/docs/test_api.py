@@ -85,6 +85,14 @@ async def test_bodies_name_the_members_that_are_taken(app: Quart, page: Read) ->
         assert members, row["path"]
 
 
+def test_statuses_are_words_of_the_core(page: Read) -> None:
+    core = "".join(path.read_text(encoding="utf-8") for path in (TOP / "core").rglob("*.py"))
+    words = set(re.findall(r"""['"]([a-z]+)['"]""", core))
+    for row in page("docs/api.md").rows("of", "is one of"):
+        written = re.sub(r"\(.*?\)|;.*", "", row["is one of"])
+        assert {word.strip() for word in written.split(",")} <= words, row["of"]
+
+
 async def test_requests_that_pages_show_have_routes(app: Quart, pages: list[Page]) -> None:
     adapter = app.url_map.bind("")
     shown = 0

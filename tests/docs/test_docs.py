@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 import dataclasses
 import importlib
+import os
 import pkgutil
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -14,7 +17,7 @@ from typing import Protocol
 import click
 import pytest
 
-from autostack.core import claims, strengths, vocabulary
+from autostack.core import claims, model, strengths, vocabulary
 from autostack.core.entries import REFUSALS
 from autostack.core.errors import AutoStackError
 from autostack.core.settings import Limits, Settings
@@ -101,6 +104,11 @@ def test_every_page_is_in_the_index(page: Read) -> None:
     assert {path.name for path in (TOP / "docs").glob("*.md")} - {"README.md"} <= linked
 
 
+def test_every_example_is_in_the_list(page: Read) -> None:
+    linked = {link.partition("/")[0] for link in page("examples/README.md").links}
+    assert {path.name for path in (TOP / "examples").iterdir() if path.is_dir()} <= linked
+
+
 # ---------------------------------------------------------------------------------------------- settings
 
 
@@ -179,8 +187,8 @@ def test_types_of_fields_are_the_table_s(page: Read) -> None:
     words = {
         "text": str, "number": int, "true or false": bool, "list of text": list[str], "text or none": str | None,
         "`VersionValue` or text": claims.VersionValue | str, "EnvValue": claims.EnvValue,
-        "NeedValue": claims.NeedValue, "Build": claims.Build, "list of `Port`": list[claims.Port],
-        "list of `ResourceEnv`": list[claims.ResourceEnv],
+        "NeedValue": claims.NeedValue, "Build": model.Build, "list of `Port`": list[model.Port],
+        "list of `ResourceEnv`": list[model.ResourceEnv],
     }  # fmt: skip
     for row in page("docs/claims.md").rows("field", "type"):
         written = row["type"]
@@ -340,3 +348,21 @@ def test_commands_that_pages_show_exist_with_their_options(pages: list[Page]) ->
             if name not in known or not set(options(line)) <= {*given, "--help"}:
                 wrong.append(f"{found.path.name}: {line}")
     assert wrong == []
+
+
+def test_what_the_readme_shows_is_what_is_printed(page: Read, tmp_path: Path) -> None:
+    (shown,) = (
+        block for block in page("README.md").blocks("") if block.startswith("$ autostack up examples/guestbook")
+    )
+    printed: set[str] = set()
+    for command in ("analyze", "generate", "cost"):
+        done = subprocess.run(
+            [sys.executable, "-m", "autostack.cli.main", command, "examples/guestbook"],
+            cwd=TOP, env={**os.environ, "AUTOSTACK_DATA_DIR": str(tmp_path), "COLUMNS": "120"},
+            capture_output=True, text=True, timeout=60, check=True,
+        )  # fmt: skip
+        printed |= {line.rstrip() for line in done.stdout.splitlines()}
+    ends = ("$ ", "Files for elsewhere (", "A month elsewhere (", "✓ Running: ", "  stop: ")  # of `up` itself
+    lines = [line for line in shown.splitlines() if line.strip() not in ("", "…") and not line.startswith(ends)]
+    assert len(lines) > 12
+    assert [line for line in lines if line not in printed] == []
