@@ -22,7 +22,20 @@ import msgspec
 from autostack.core import dispatch, wire
 from autostack.core.context import Cancelled, Context
 from autostack.core.dispatch import Answer, Ask
-from autostack.core.host import LIMITS, MIB, ForkHere, Limit, Message, Opening, Question, Session, SourceState, Starting
+from autostack.core.host import (
+    FORK,
+    LIMITS,
+    MIB,
+    RETIRE,
+    ForkHere,
+    Limit,
+    Message,
+    Opening,
+    Question,
+    Session,
+    SourceState,
+    Starting,
+)
 from autostack.core.model import Price, Target
 from autostack.core.plugins import Manifest, Problem, Registry
 
@@ -62,14 +75,17 @@ def serve(control: socket.socket) -> None:
     wire.send(control, Starting())
     _preload()
     wire.send(control, Starting(manifest=manifest(registry)))
+    # that signal comes when the *thread* that started this process ends (prctl(2)); from here on the socket tells
+    _die_with_parent(False)
     control.setblocking(True)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
     gc.collect()
     gc.freeze()  # what was there before the fork isn't touched by the children's collector
     while True:
         data, descriptors, _, _ = socket.recv_fds(control, 1, 1)
-        if not data:
+        if data == RETIRE:
             _await_children()
+        if data != FORK:  # nobody asks any more: what still works dies with this process
             return
         channel = socket.socket(fileno=descriptors[0])
         if os.fork() == 0:
@@ -246,8 +262,8 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 
 
-def _die_with_parent() -> None:
-    _prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, prctl(2)
+def _die_with_parent(die: bool = True) -> None:
+    _prctl(1, signal.SIGKILL if die else 0)  # PR_SET_PDEATHSIG, prctl(2)
 
 
 def _subreaper() -> None:
@@ -261,7 +277,7 @@ def _quiet() -> None:
 
 
 def _await_children() -> None:
-    """Those that still work die with the host: let them end first. (Ignored SIGCHLD: the wait ends with the last.)"""
+    """Let those end that still work. (Ignored SIGCHLD: the wait ends with the last.)"""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(-1, 0)
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import subprocess
 
 MIB = 2**20
+FORK, RETIRE = b"f", b"r"  # what is said to a host: a byte with a descriptor, or the last one
 BETWEEN_S = 60  # a child that runs no implementation has nothing to do but the next message, or to open the source
 MESSAGE_S = 10  # for the rest of a message whose beginning is there
 LOOK_S = 0.2  # so soon does a waiting session see that it was cancelled
@@ -335,6 +336,8 @@ class PluginHost:
         """Retire it; it leaves when its last child has ended."""
         with self._lock:
             self._closed = True
+            with contextlib.suppress(OSError):  # it has gone already
+                self._started.control.send(RETIRE)
             self._started.control.close()
             import subprocess
 
@@ -350,7 +353,7 @@ class PluginHost:
                     raise HostFailed("the plugin host has been retired")
                 if self._started.process.poll() is None:
                     with contextlib.suppress(OSError):  # it has just gone
-                        socket.send_fds(self._started.control, [b"f"], [channel.fileno()])
+                        socket.send_fds(self._started.control, [FORK], [channel.fileno()])
                         return
                 self._started.end()
                 self._started = self._start()
