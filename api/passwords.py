@@ -59,11 +59,12 @@ class Passwords:
 
 def _fits(stored: str | None, text: str) -> bool:
     try:
-        return _HASHER.verify(stored or _nobodys_hash(), text)
+        return _HASHER.verify(stored or nobodys_hash(), text)
     except (VerificationError, InvalidHashError):
         return False
 
 
 @cache
-def _nobodys_hash() -> str:
+def nobodys_hash() -> str:
+    """What a password is compared with where there is no account: the same work, and never a match."""
     return _HASHER.hash("nobody has this password")

@@ -94,12 +94,14 @@ class Work:
 class Bus:
     """Emits, and moves stage events through their lives.
 
-    submit  told of each queued stage event after its commit: (event, lane, stage, seconds from now)
+    forgotten  events up to this id may be gone (`retention.py`)
+    submit     told of each queued stage event after its commit: (event, lane, stage, seconds from now)
     """
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.submit: Callable[[int, str, Stage, float], None] = lambda event, lane, stage, after: None
+        self.forgotten = 0  # the newest event that has been pruned
         self._grown = asyncio.Event()  # set once, and replaced: whoever waits holds the one that comes next
 
     # ---- emitting
@@ -251,11 +253,6 @@ class Bus:
         """The id of the newest event, 0 if there is none."""
         row = await self.database.fetch_one("select coalesce(max(id), 0) as newest from events")
         return int(str(row["newest"])) if row else 0
-
-    async def oldest(self) -> int:
-        """The id of the oldest event that is kept, 0 if there is none."""
-        row = await self.database.fetch_one("select coalesce(min(id), 0) as oldest from events")
-        return int(str(row["oldest"])) if row else 0
 
     # ----
 

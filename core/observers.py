@@ -58,6 +58,10 @@ class Observers:
             self._cursors[plugin] = int(str(row["last_event_id"])) if row else newest
             self._tasks.append(asyncio.create_task(self._follow(plugin), name=f"observer {plugin}"))
 
+    def seen(self) -> int | None:
+        """The newest event that all of them have seen; None if there are none."""
+        return min(self._cursors.values(), default=None)
+
     async def catch_up(self, timeout_s: float) -> None:
         """Give observers time to see what has been emitted so far."""
         newest = await self._bus.newest()

@@ -24,6 +24,7 @@ from autostack.core.model import Outcome
 from autostack.core.observers import Observers
 from autostack.core.plugins import Manifest
 from autostack.core.projects import Projects
+from autostack.core.retention import Retention
 from autostack.core.settings import Settings
 from autostack.core.users import Users
 from autostack.core.worker import Worker
@@ -62,6 +63,7 @@ class Runtime:
         self.worker = Worker(self.bus, self.projects, self.deployments, settings, host.fork, self.manifest)
         self.engine = EmbeddedEngine(self.worker.process, {"deploy": settings.limits.deployments})
         self.observers = Observers(self.bus, host.fork, self.manifest.order.get("event_emitted", []))
+        self.retention = Retention(self.bus, settings.retention_days, self.observers.seen)
 
     async def start(self) -> None:
         """Take up what an earlier process left, and begin to work."""
@@ -71,9 +73,11 @@ class Runtime:
         for event, lane, stage in queued:
             self.engine.submit(event, lane, stage)
         await self.observers.start()
+        await self.retention.start()
 
     async def stop(self) -> None:
         """Let go: what runs is in the log, and is taken up at the next start."""
+        await self.retention.stop()
         await self.engine.stop()
         await self.worker.stop()
         await self.observers.stop()

@@ -6,11 +6,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from autostack.core.errors import InputRefused
+
+Number = Annotated[int, msgspec.Meta(ge=0)]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 PREFIX = "AUTOSTACK_"
 FILE = "autostack.toml"
@@ -27,14 +31,14 @@ class Limits:
     streams_per_user                     live event streams at once
     """
 
-    users: int | None = 10
-    projects: int | None = 50
-    projects_per_user: int | None = 5
-    upload_bytes: int | None = 10 * 2**20
-    deployments: int = 2
-    requests: int | None = 50
-    request_window_s: int = 15 * 60
-    streams_per_user: int = 10
+    users: Number | None = 10
+    projects: Number | None = 50
+    projects_per_user: Number | None = 5
+    upload_bytes: Positive | None = 10 * 2**20
+    deployments: Positive = 2
+    requests: Positive | None = 50
+    request_window_s: Positive = 15 * 60
+    streams_per_user: Positive = 10
 
 
 NO_LIMITS = Limits(users=None, projects=None, projects_per_user=None, upload_bytes=None, requests=None)
@@ -52,24 +56,24 @@ class Settings:
     plugins        folders with plugins, separated as in PATH
     templates      a folder of templates that go before the generators' own
     region         AWS region where none is named
-    retention_days how long events are kept
+    retention_days days for which events are kept
     """
 
     data_dir: Path = field(default_factory=lambda: default_data_dir(os.environ))
     database_url: str | None = None
     host: str = "127.0.0.1"
-    port: int = 3000
-    analysis_port: int = 8000
-    generation_port: int = 8001
-    deployment_port: int = 8002
+    port: Port = 3000
+    analysis_port: Port = 8000
+    generation_port: Port = 8001
+    deployment_port: Port = 8002
     registration: Literal["open", "closed"] = "closed"
     allow_local: bool = False
     allowed_hosts: str = ""
-    trusted_proxies: int = 0
+    trusted_proxies: Number = 0
     plugins: str = ""
     templates: Path | None = None
     region: str = "us-east-1"
-    retention_days: int = 90
+    retention_days: Number = 90
     limits: Limits = field(default_factory=Limits)
     plugin_settings: dict[str, dict[str, object]] = field(default_factory=dict)
 

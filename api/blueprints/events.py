@@ -30,14 +30,22 @@ async def follow(project: str, query_args: Cursor) -> Response:
     user, core = current_user().id, api().core
     await core.projects.get(user, project)
     api().streams.admit(user)
-    after = _cursor(query_args.after)
-    oldest = await core.bus.oldest()
-    reset = oldest if 0 < after < oldest - 1 else None
+    after, reset = await _place(_cursor(query_args.after))
     stream = api().streams.follow(user, core.bus.follow(after, project=project), still_signed_in(), reset=reset)
     response = Response(stream, content_type="text/event-stream")
     response.timeout = None
     response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
     return response
+
+
+async def _place(cursor: int) -> tuple[int, int | None]:
+    """Where to read on, and the oldest event that is surely kept, if what follows the cursor is gone."""
+    bus = api().core.bus
+    if 0 < cursor < bus.forgotten:
+        return cursor, bus.forgotten + 1
+    if cursor > await bus.newest():  # of another life of this log: it was restored from a backup
+        return 0, bus.forgotten + 1
+    return cursor, None
 
 
 def _cursor(given: int) -> int:

@@ -72,11 +72,12 @@ def start(folder: Path, **settings: str) -> Server:
         **settings,
     }
     log = folder / "log"
+    before = len(lines(log)) if log.exists() else 0  # an earlier server's, on the same folder
     began = time.monotonic()
     with log.open("ab") as stream:
         process = subprocess.Popen(SERVE, env=environ, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream)
     while time.monotonic() - began < 30:
-        for line in lines(log):
+        for line in lines(log)[before:]:
             if line.get("event") == "serving":
                 ports = {role: int(address.rpartition(":")[2]) for role, address in line["listeners"].items()}
                 return Server(process, log, ports, time.monotonic() - began)
@@ -191,6 +192,29 @@ def test_events_come_live_and_again_from_where_one_left(server: Server, token: s
         assert again.until("generation.done") == seen[2:]
 
 
+def test_whoever_comes_back_after_the_log_was_pruned_is_told_so(tmp_path: Path) -> None:
+    first = start(tmp_path)
+    try:
+        token = first.user("operator@example.org")
+        project = first.json("POST", "/api/projects", {"name": "old"}, token)["id"]
+        with Stream(first, f"/api/projects/{project}/events", token) as live:
+            number, name, _ = live.next()
+        assert (number, name) == (2, "project.created")
+    finally:
+        end(first)
+    second = start(tmp_path, AUTOSTACK_RETENTION_DAYS="0")
+    try:
+        address = f"/api/projects/{project}/events"
+        second.json("PUT", f"/api/projects/{project}/env", {"values": {"A": "1"}}, token)
+        for known, told in ((1, True), (2, False), (10**6, True)):
+            with Stream(second, address, token, last=known) as live:
+                if told:
+                    assert live.next() == (None, "reset", {"oldest": 3})
+                assert live.next()[1] == "project.variables"
+    finally:
+        end(second)
+
+
 def test_a_stream_ends_when_its_token_does(server: Server) -> None:
     token = server.user("leaving@example.org")
     project = server.json("POST", "/api/projects", {"name": "left"}, token)["id"]
@@ -247,12 +271,10 @@ def test_sigterm_ends_streams_with_a_word_and_the_process_with_0(tmp_path: Path)
         project = server.json("POST", "/api/projects", {"name": "watched"}, token)["id"]
         with Stream(server, f"/api/projects/{project}/events", token) as live:
             assert live.next()[1] == "project.created"
-            began = time.monotonic()
             server.process.send_signal(signal.SIGTERM)
             assert live.next() == (None, "end", {"reason": "shutdown"})
             assert live.rest() == b""
         assert server.process.wait(25) == 0
-        assert time.monotonic() - began < 10
         assert not [line for line in lines(server.log) if line["level"] in ("error", "critical")]
     finally:
         end(server)
