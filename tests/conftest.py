@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import zipfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -12,6 +13,7 @@ from textwrap import dedent
 
 import pytest
 
+from autostack.core.migrations import upgrade_sqlite
 from autostack.core.runtime import Runtime, open_runtime
 from autostack.core.settings import Settings
 
@@ -142,10 +144,20 @@ def toy(plugin_folder: PluginFolder) -> Path:
     return plugin_folder.add("toy", TOY)
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database of today's schema, to be copied: making one takes half a second."""
+    path = tmp_path_factory.mktemp("migrated") / "autostack.db"
+    upgrade_sqlite(path)
+    return path
+
+
 @pytest.fixture
-def settings(tmp_path: Path, plugin_folder: PluginFolder) -> Settings:
+def settings(tmp_path: Path, plugin_folder: PluginFolder, migrated: Path) -> Settings:
     """A core in the test's own folder, with the dropped plugins."""
     plugin_folder.path.mkdir(exist_ok=True)
+    (tmp_path / "data").mkdir(mode=0o700)
+    shutil.copy(migrated, tmp_path / "data" / "autostack.db")
     return Settings(data_dir=tmp_path / "data", registration="open", plugins=str(plugin_folder.path))
 
 
