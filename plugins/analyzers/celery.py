@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from autostack.core import SourceTree
 
 _BEAT: Final = (b"beat_schedule", b"BEAT_SCHEDULE", b"add_periodic_task", b"CELERYBEAT_SCHEDULE")
+_WORKER_WORDS: Final = frozenset({"celery", "worker", "workers", "tasks"})
 _BROKERS: Final = ("broker_url", "BROKER_URL", "CELERY_BROKER_URL", "broker")
 
 
@@ -94,6 +95,7 @@ def _celery(source: SourceTree, root: str, installed: dict[str, Dependency]) -> 
 def _application(source: SourceTree, root: str) -> tuple[str, str, Evidence] | None:
     """(what `-A` takes, folder that it is imported from, where) of the likeliest Celery application."""
     found = []
+    objects: set[str] = set()
     for module in modules(source, root, b"elery("):
         for name, value in module.assigned:
             if isinstance(value, ast.Call) and _makes_celery(module, value):
@@ -102,8 +104,34 @@ def _application(source: SourceTree, root: str) -> tuple[str, str, Evidence] | N
                 rank = (stem not in ("celery.py", "celery_app.py", "worker.py", "tasks.py"), module.path.count("/"))
                 where = Evidence(module.path, value.lineno, f"Celery application {name}")
                 found.append((rank, module.path, _target(module, dotted, name), start, where))
+                objects.add(f"{dotted}.{name}")
+    found += [((False, 0), *one) for one in _prepared(source, root, objects)]
     found.sort(key=lambda one: one[:2])
     return found[0][2:] if found else None
+
+
+def _prepared(source: SourceTree, root: str, objects: set[str]) -> Iterator[tuple[str, str, str, Evidence]]:
+    """Modules made for workers: they take the Celery object from elsewhere and make the web application around it.
+
+    `from shop.extensions import celery` beside `app = create_app()`; `celery_app = flask_app.extensions["celery"]`.
+    https://flask.palletsprojects.com/en/stable/patterns/celery/
+    """
+    for module in modules(source, root, b"create_app", b"app_context", b"make_app", b'extensions["celery"]'):
+        stem = module.path.rpartition("/")[2].removesuffix(".py")
+        if not _WORKER_WORDS.intersection(stem.split("_")):
+            continue
+        names = [local for local, origin in module.imports.items() if origin.lstrip(".") in objects]
+        names += [name for name, value in module.assigned if _is_extension(module, value)]
+        if names and any(isinstance(value, ast.Call) for _, value in module.assigned):
+            start, dotted = _place(source, root, module.path)
+            where = Evidence(module.path, 1, "makes the application for workers")
+            yield module.path, _target(module, dotted, names[0]), start, where
+
+
+def _is_extension(module: Module, value: ast.expr) -> bool:
+    if not isinstance(value, ast.Subscript) or module.text(value.slice) != "celery":
+        return isinstance(value, ast.Attribute) and value.attr in ("celery", "celery_app")
+    return isinstance(value.value, ast.Attribute) and value.value.attr == "extensions"
 
 
 def _makes_celery(module: Module, call: ast.Call) -> bool:
@@ -192,7 +220,7 @@ def _by_dependency(installed: dict[str, Dependency]) -> str | None:
         return "redis"
     if "sqs" in celery.extras:
         return "sqs"
-    return "rabbitmq" if {"amqp", "librabbitmq", "pika"} & {*installed, *celery.extras} else None
+    return "rabbitmq" if {"librabbitmq", "pika"} & {*installed, *celery.extras} else None
 
 
 # ---------------------------------------------------------------------------------------------- other queues

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from autostack.core import Claim, EnvValue, Evidence, Finding, NeedValue, ResourceEnv, hookimpl
+from autostack.core.source import folder
 from autostack.core.vocabulary import RESOURCE_FAMILIES
 from autostack.plugins.analyzers.manifests.drivers import DRIVERS
 from autostack.plugins.analyzers.manifests.environment import scheme
@@ -14,7 +15,7 @@ from autostack.plugins.analyzers.manifests.python import roots, runtime
 from autostack.plugins.analyzers.manifests.python_apps import health, provided
 from autostack.plugins.analyzers.manifests.python_code import Module, keyword
 from autostack.plugins.analyzers.manifests.python_django import Project, projects, settings_modules
-from autostack.plugins.analyzers.manifests.python_environment import literal
+from autostack.plugins.analyzers.manifests.python_environment import has_database, literal
 
 if TYPE_CHECKING:
     from autostack.core import SourceTree
@@ -87,8 +88,11 @@ def start_command(source: SourceTree, root: str, project: Project) -> str | None
     chosen = brought or next(iter(usable), None)
     if chosen is None:
         return None
+    wanted = project.production or project.settings
+    # What wsgi.py itself names is only a default.
+    chosen_settings = f"DJANGO_SETTINGS_MODULE={wanted} " if wanted and project.served not in (None, wanted) else ""
     moved = project.place != "."
-    command = chosen[2].format(
+    command = chosen_settings + chosen[2].format(
         module=modules[chosen[1]],
         chdir=f" --chdir {project.place}" if moved else "",
         app_dir=f" --app-dir {project.place}" if moved else "",
@@ -98,9 +102,10 @@ def start_command(source: SourceTree, root: str, project: Project) -> str | None
 
 def manage(project: Project, arguments: str) -> str:
     """A management command, typed in the root, with the settings of production where manage.py names others."""
-    path = "manage.py" if project.place == "." else f"{project.place}/manage.py"
     settings = f" --settings={project.production}" if project.production else ""
-    return f"python {path} {arguments}{settings}"
+    apart = folder(project.script) != project.place  # the settings are found from the folder above alone
+    found_from = f"PYTHONPATH={project.place} " if apart else ""
+    return f"{found_from}python {project.script} {arguments}{settings}"
 
 
 def _release(source: SourceTree, root: str, project: Project) -> Iterator[Claim]:
@@ -207,7 +212,13 @@ def _by_url(root: str, project: Project, settings: Module, node: ast.Call) -> It
         default = settings.text(keyword(node, "default")) or _joined(keyword(node, "default"))
     found = scheme(default) if isinstance(default, str) else None
     where = [Evidence(settings.path, node.lineno, f"DATABASES reads {variable}")]
-    yield Claim(root, f"env.{variable}", EnvValue(required=found is None, secret=True), "convention", where)
+    yield Claim(
+        root,
+        f"env.{variable}",
+        EnvValue(required=found is None and not has_database(settings), secret=True),
+        "convention",
+        where,
+    )
     if found == "sqlite":
         # Runs without a server: the variable moves it to one.
         yield Claim(root, "needs.sqlite", NeedValue(env=(ResourceEnv(variable, "url"),)), "convention", where)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import posixpath
+import shlex
 from typing import TYPE_CHECKING
 
 from autostack.core import Claim, Evidence, hookimpl
-from autostack.plugins.analyzers.manifests.python import roots, runtime
+from autostack.core.source import folder, join
+from autostack.plugins.analyzers.manifests.python import inside, roots, runtime
 from autostack.plugins.analyzers.manifests.python_apps import Application, primary, web_claims
 
 if TYPE_CHECKING:
@@ -27,10 +30,16 @@ def project_uploaded(source: SourceTree) -> list[Claim]:
 def _migrations(source: SourceTree, root: str, application: Application) -> list[Claim]:
     """Flask-Migrate keeps its scripts in a folder with its own alembic.ini. https://flask-migrate.readthedocs.io"""
     dependency = runtime(source, root).get("flask-migrate")
-    if dependency is None or not any(path.endswith("migrations/env.py") for path in source.below(root)):
+    kept = [inside(root, folder(path)) for path in source.below(root) if path.endswith("migrations/env.py")]
+    if dependency is None or not kept:
         return []
     app = f"{application.module}:{application.attribute}"
     command = f"flask --app {app} db upgrade"
+    # Without the option the folder is looked for where the command is typed.
+    usual = join(application.start, "migrations")
+    if usual not in kept:
+        nearest = min(kept, key=lambda place: (place.count("/"), place))
+        command += f" --directory {shlex.quote(posixpath.relpath(nearest, application.start))}"
     if application.start != ".":
         command = f"cd {application.start} && {command}"
     evidence = [Evidence(dependency.path, dependency.line, "Flask-Migrate with a migrations folder")]

@@ -42,7 +42,7 @@ from autostack.plugins.analyzers.manifests.system_packages import packages
 if TYPE_CHECKING:
     from autostack.core import Service, SourceTree
 
-_OWN_ANALYZERS: Final = ("django", "flask", "dash", "fastapi")
+_OWN_ANALYZERS: Final = ("flask", "dash", "fastapi")
 _SERVERS: Final = (*WSGI_SERVERS, *(name for name in ASGI_SERVERS if name not in WSGI_SERVERS))
 _PROGRAMS: Final = {"waitress-serve": "waitress"}
 

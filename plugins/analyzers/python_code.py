@@ -29,6 +29,8 @@ _FOLDERS: Final = (
     (re.compile(r"(?:^|_)(?:UPLOADS?|MEDIA|ATTACHMENTS?)_?(?:DIR|DIRECTORY|FOLDER|PATH|ROOT|DEST)$"), "uploads"),
     (re.compile(r"(?:^|_)(?:DATA|STATE|STORAGE|PERSIST|PERSISTENT)_?(?:DIR|DIRECTORY|FOLDER|PATH|ROOT)$"), "state"),
 )
+# Words of a variable's name: its default is for a developer's machine or for tests (DEV_DATABASE_URL).
+_NOT_PRODUCTION: Final = frozenset({"DEV", "DEVEL", "DEVELOPMENT", "TEST", "TESTS", "TESTING", "LOCAL"})
 _CONNECTS: Final = frozenset({"sqlite3.connect", "aiosqlite.connect", "sqlite_utils.Database", "apsw.Connection"})
 _BY_URL: Final = frozenset(
     ("create_engine", "create_async_engine", "from_url", "MongoClient", "AsyncIOMotorClient", "AsyncMongoClient",
@@ -65,6 +67,8 @@ def _variables(source: SourceTree, root: str) -> Iterator[Claim]:
 
 
 def _default(source: SourceTree, root: str, read: Read, where: list[Evidence]) -> Iterator[Claim]:
+    if set(read.name.upper().split("_")) & _NOT_PRODUCTION:
+        return
     default = read.default or ""
     kind = scheme(default)
     name = read.name.upper()
@@ -82,8 +86,15 @@ def _default(source: SourceTree, root: str, read: Read, where: list[Evidence]) -
 def _folder(root: str, name: str, value: str, where: list[Evidence]) -> Iterator[Claim]:
     purpose = next((purpose for pattern, purpose in _FOLDERS if pattern.search(name)), None)
     path = value.strip().removeprefix("./").rstrip("/")
-    if purpose and path and ".." not in path.split("/") and "://" not in path and path.isprintable():
+    if purpose and _is_folder(path):
         yield Claim(root, f"volumes.{path}", purpose, "convention", where)
+
+
+def _is_folder(path: str) -> bool:
+    """Whether a text is a path: no address, no number or truth value, no name of another variable."""
+    if not path or ".." in path.split("/") or "://" in path or not path.isprintable():
+        return False
+    return path not in ("True", "False", "None") and not path.isdigit() and not re.fullmatch(r"[A-Z][A-Z0-9_]+", path)
 
 
 def _sqlite(

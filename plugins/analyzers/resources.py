@@ -57,7 +57,10 @@ def drivers(source: SourceTree, root: str) -> list[Driver]:
 
 
 def _python(source: SourceTree, root: str) -> Iterator[Driver]:
-    for name, found in sorted(python.runtime(source, root).items()):
+    installed = python.runtime(source, root)
+    for name, found in sorted(installed.items()):
+        if name == "amqp" and "celery" in installed:
+            continue  # Celery brings it whatever its broker is
         kinds = [DRIVERS["python"].get(name)]
         kinds += [EXTRAS.get(name, {}).get(extra) for extra in found.extras]
         for kind in dict.fromkeys(kind for kind in kinds if kind):

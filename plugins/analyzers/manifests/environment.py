@@ -49,7 +49,22 @@ SYSTEM_NAMES = frozenset((
     "CHOKIDAR_USEPOLLING", "WATCHPACK_POLLING", "WDS_SOCKET_PORT", "TZ", "UID", "GID", "PUID", "PGID",
     "DOCKER_BUILDKIT", "COMPOSE_PROJECT_NAME", "COMPOSE_FILE", "COREPACK_ENABLE_DOWNLOAD_PROMPT",
     "npm_package_version", "npm_lifecycle_event", "VITEST", "JEST_WORKER_ID", "NODE_OPTIONS",
+    "USERNAME", "LOGNAME", "EDITOR", "VISUAL", "PAGER", "DISPLAY", "WAYLAND_DISPLAY", "COLUMNS", "LINES", "NO_COLOR",
+    "FORCE_COLOR", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "USERPROFILE", "COMPUTERNAME", "SYSTEMROOT", "WINDIR",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSH_AUTH_SOCK", "SSH_CONNECTION",
+    "INVOCATION_ID", "JOURNAL_STREAM", "NOTIFY_SOCKET", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID", "MAINPID",
+    "LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONSTARTUP", "PYTHONIOENCODING", "PYTHONWARNINGS", "PYTHONUTF8",
+    "CONDA_PREFIX", "WERKZEUG_RUN_MAIN", "WERKZEUG_SERVER_FD", "SERVER_SOFTWARE", "GATEWAY_INTERFACE", "RUN_MAIN",
+    "TOX_ENV_NAME", "TRAVIS", "CIRCLECI", "GITLAB_CI", "JENKINS_URL", "BUILDKITE", "APPVEYOR", "READTHEDOCS",
+    "COVERAGE_PROCESS_START",
 ))  # fmt: skip
+# Beginnings of such names: the systems' own, continuous integration's, test runners'.
+SYSTEM_PREFIXES = (
+    "XDG_", "LC_", "PYTEST_", "GITHUB_ACTION", "GITHUB_RUN", "GITHUB_REF", "GITHUB_HEAD_", "GITHUB_BASE_",
+    "GITHUB_EVENT_", "GITHUB_SHA", "GITHUB_WORK", "GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_STEP_", "CI_", "NPM_CONFIG_",
+    "npm_", "JEST_", "KUBERNETES_SERVICE_",
+)  # fmt: skip
 
 # scheme of an address -> kind of resource
 SCHEMES: dict[str, str] = {
@@ -104,7 +119,7 @@ def default(name: str, value: str | None) -> str | None:
 
 def setting(name: str, value: str | None = None, required: bool = False) -> EnvValue | None:
     """The claim's value for a variable; None if it is none of the application's."""
-    if not NAME.fullmatch(name) or name in SYSTEM_NAMES:
+    if not NAME.fullmatch(name) or name in SYSTEM_NAMES or name.startswith(SYSTEM_PREFIXES):
         return None
     public = is_public(name)
     secret = is_secret(name) or (value is not None and holds_secret(value) and not public)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from autostack.core.claims import EnvValue
@@ -53,6 +53,9 @@ FRAMEWORKS: Final = (
     Framework("aiohttp", ("aiohttp.web.Application",), "own", 8080),
     Framework("tornado", ("tornado.web.Application",), "own", 8888),
     Framework("dash", ("dash.Dash", "dash.dash.Dash"), "wsgi", 8050),
+    # A Django application with a manage.py is its own analyzer's; these are the ones without.
+    Framework("django", ("django.core.wsgi.get_wsgi_application",), "wsgi", 8000),
+    Framework("django", ("django.core.asgi.get_asgi_application",), "asgi", 8000),
 )
 _BY_CONSTRUCTOR: Final = {name: row for row in FRAMEWORKS for name in row.constructors}
 # A wildcard import (`from fasthtml.common import *`) leaves the bare name.
@@ -61,6 +64,7 @@ _BY_BARE_NAME: Final = {name.rpartition(".")[2]: row for name, row in _BY_CONSTR
 _NEEDLES: Final = (
     b"Flask", b"OpenAPI", b"FastAPI", b"Starlette", b"Quart", b"Litestar", b"Starlite", b"FastHTML", b"fast_app",
     b"falcon", b"bottle", b"make_wsgi_app", b"blacksheep", b"Robyn", b"Sanic", b"aiohttp", b"tornado", b"Dash",
+    b"get_wsgi_application", b"get_asgi_application",
 )  # fmt: skip
 
 # The servers of an interface, best first: distribution -> its command. `{start}` chooses the folder to import from.
@@ -103,6 +107,14 @@ HEALTH_PATHS: Final = (
     "/_health", "/ready", "/readyz", "/heartbeat", "/api/health", "/api/healthz", "/api/health/", "/api/v1/health",
     "/api/v1/healthz", "/api/ping", "/api/status", "/v1/health", "/ht/",
 )  # fmt: skip
+
+
+# Words of a module's name: what it makes an application for isn't a server.
+_LENDERS: Final = frozenset(
+    ("celery", "worker", "workers", "tasks", "task", "rq", "huey", "dramatiq", "cli", "manage", "seed", "seeds",
+     "shell", "scheduler", "cron", "commands", "migrate", "populate", "fixtures")
+)  # fmt: skip
+_NONE: Final[Mapping[str, Framework]] = {}
 
 
 class Application(NamedTuple):
@@ -253,12 +265,17 @@ def web_claims(source: SourceTree, root: str, application: Application) -> list[
 def _applications(source: SourceTree, root: str) -> list[Application]:
     found: list[tuple[tuple[object, ...], Application]] = []
     parsed = modules(source, root, *_NEEDLES)
+    own = _subclasses(parsed)
+    managed = any(path.rpartition("/")[2] == "manage.py" for path in source.below(root))
     factories: dict[str, Framework] = {}
     for module in parsed:
-        for application in _of_module(source, root, module):
+        for application in _of_module(source, root, module, own):
+            if application.framework.name == "django" and managed:
+                continue
             found.append((_rank(root, application), application))
-            if application.factory:
-                factories.setdefault(application.attribute, application.framework)
+        for node in module.tree.body:
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and (made := _factory(module, node, own)):
+                factories.setdefault(node.name, made)
     if factories:
         for module in modules(source, root, *(name.encode() + b"(" for name in factories)):
             for name, value in module.assigned:
@@ -276,15 +293,32 @@ def _rank(root: str, application: Application) -> tuple[object, ...]:
     depth = len(above(inner)) - 1
     entry = ENTRY_NAMES.index(stem) if stem in ENTRY_NAMES else len(ENTRY_NAMES)
     usual = application.attribute in ("app", "application", "server", "api")
-    # A module whose name says that it is what servers load goes first, then what stands nearest to the root.
-    served = stem in ("wsgi", "asgi") and usual
-    return (application.factory, not application.wrapper, not served, depth, not usual, entry, inner)
+    # A module whose name says that it is what servers load goes first, then what stands nearest to the root; last what
+    # makes an application for a worker or a command to run in.
+    served = stem in ("wsgi", "asgi")
+    lent = bool(_LENDERS.intersection(stem.split("_")))
+    # An object of a name of its own, deep inside, is what some module keeps for itself: a factory is likelier.
+    kept = not usual and depth > 0 and stem not in (*ENTRY_NAMES, "__init__")
+    kind = 2 if kept else int(application.factory)
+    return (lent, kind, not application.wrapper, not served, depth, not usual, entry, inner)
 
 
-def _of_module(source: SourceTree, root: str, module: Module) -> Iterator[Application]:
+def _subclasses(parsed: list[Module]) -> dict[str, Framework]:
+    """Classes of the application's own that extend a framework's (`class Shop(Flask)`), by their bare names."""
+    return {
+        node.name: row
+        for module in parsed
+        for node in module.tree.body
+        if isinstance(node, ast.ClassDef)
+        for row in (_BY_CONSTRUCTOR.get(module.name(base)) for base in node.bases)
+        if row is not None
+    }
+
+
+def _of_module(source: SourceTree, root: str, module: Module, own: dict[str, Framework]) -> Iterator[Application]:
     for name, value in module.assigned:
         wrapped = _wrapped(module, value)
-        row = wrapped or _constructed(module, value)
+        row = wrapped or _constructed(module, value, own)
         if row is not None and row.name == "dash":
             # A server loads Dash's Flask object; without a name for it Dash serves itself.
             served = (other for other, of in module.assigned if module.name(of) == f"{name}.server")
@@ -297,7 +331,11 @@ def _of_module(source: SourceTree, root: str, module: Module) -> Iterator[Applic
             if isinstance(first, ast.Name) and module.name(node.value.func).rpartition(".")[2] == "fast_app":
                 row = _BY_CONSTRUCTOR["fasthtml.common.FastHTML"]
                 yield _application(source, root, module, row, first.id, node.lineno)
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and (made := _factory(module, node)):
+        if (
+            isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+            and _is_free(node)
+            and (made := _factory(module, node, own))
+        ):
             yield _application(source, root, module, made, node.name, node.lineno)._replace(factory=True)
 
 
@@ -308,11 +346,11 @@ def _application(
     return Application(row, module.path, line, start, name, attribute, wrapper=wrapper)
 
 
-def _constructed(module: Module, value: ast.AST) -> Framework | None:
+def _constructed(module: Module, value: ast.AST, own: Mapping[str, Framework] = _NONE) -> Framework | None:
     if not isinstance(value, ast.Call):
         return None
     name = module.name(value.func)
-    row = _BY_CONSTRUCTOR.get(name)
+    row = _BY_CONSTRUCTOR.get(name) or own.get(name.rpartition(".")[2])
     if row is None and name in _BY_BARE_NAME and "*" in module.imports:
         row = _BY_BARE_NAME[name]
     if row is None and name.rpartition(".")[2] == "make_wsgi_app":
@@ -329,19 +367,24 @@ def _wrapped(module: Module, value: ast.AST) -> Framework | None:
     return next((row for row in rows if row is not None), None)
 
 
-def _factory(module: Module, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Framework | None:
-    """The framework of a function that makes an application and returns it, callable without arguments."""
-    required = len(function.args.args) - len(function.args.defaults)
-    if required > 0 or any(default is None for default in function.args.kw_defaults):
-        return None
+def _is_free(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether a server can call a factory: without arguments."""
+    required = len(function.args.posonlyargs) + len(function.args.args) - len(function.args.defaults)
+    return required <= 0 and all(default is not None for default in function.args.kw_defaults)
+
+
+def _factory(
+    module: Module, function: ast.FunctionDef | ast.AsyncFunctionDef, own: Mapping[str, Framework]
+) -> Framework | None:
+    """The framework of a function that makes an application and returns it."""
     made: dict[str, Framework] = {}
     for node in ast.walk(function):
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            row = _constructed(module, node.value)
+            row = _constructed(module, node.value, own)
             made |= {target.id: row for target in targets if isinstance(target, ast.Name) and row}
         if isinstance(node, ast.Return) and node.value is not None:
-            if (row := _constructed(module, node.value)) is not None:
+            if (row := _constructed(module, node.value, own)) is not None:
                 return row
             if isinstance(node.value, ast.Name) and node.value.id in made:
                 return made[node.value.id]

@@ -26,6 +26,10 @@ _GETTERS = frozenset(
     ("os.environ.get", "os.getenv", "os.environ.setdefault", "env", "env.str", "env.int", "env.bool", "env.url",
      "config", "decouple.config")
 )  # fmt: skip
+_TEST_WORDS: Final = frozenset({"test", "tests", "testing"})
+_READER_WORDS: Final = frozenset({"env", "environ", "environment", "getenv", "secret", "config"})
+_VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]{1,120}|[A-Z]{3,40}")
+_FOR_TESTS: Final = re.compile(r"_?(?:Unit)?Test(?:ing|s)?(?:[A-Z_]|$)")
 _IMPORTED_READER = re.compile(r".*\.env(?=\.|$)")  # `from .base import env`
 
 
@@ -89,6 +93,11 @@ class Module(NamedTuple):
         if called in _GETTERS and node.args and (name := self.text(node.args[0])):
             given = node.args[1] if len(node.args) > 1 else keyword(node, "default")
             return name, self.constant(given)
+        # A project's own reader: get_env("DB_HOST", "db"), get_secret("DB_PASSWORD").
+        words = set(called.rpartition(".")[2].lower().split("_"))
+        if words & _READER_WORDS and node.args and (name := self.text(node.args[0])) and _VARIABLE.fullmatch(name):
+            given = node.args[1] if len(node.args) > 1 else keyword(node, "default")
+            return name, self.constant(given)
         return None
 
 
@@ -123,6 +132,15 @@ def modules(source: SourceTree, root: str, *needles: bytes) -> list[Module]:
         if (parsed := module(source, path)) is not None:
             found.append(parsed)
     return found
+
+
+def is_test(path: str) -> bool:
+    """Whether a file, as seen from its root, belongs to tests, documentation or tooling and not to the application."""
+    *folders, name = path.split("/")
+    stem = name.removesuffix(".py")
+    if SIDE_FOLDERS.intersection(folders) or stem in ("conftest", "setup", "noxfile"):
+        return True
+    return bool(_TEST_WORDS.intersection((stem.partition("_")[0], stem.rpartition("_")[2]))) and stem != "test"
 
 
 def module(source: SourceTree, path: str) -> Module | None:
@@ -189,15 +207,10 @@ def _files(source: SourceTree, root: str) -> Iterator[str]:
     for path in source.below(root):
         if not path.endswith(".py"):
             continue
-        parts = inside(root, path).split("/")
-        name = parts[-1]
-        if SIDE_FOLDERS.intersection(parts[:-1]) or name.startswith("test_") or name.endswith("_test.py"):
+        inner = inside(root, path)
+        if is_test(inner) or any(path.startswith(o + "/") for o in others):
             continue
-        if name in ("conftest.py", "setup.py", "tests.py", "noxfile.py") or any(
-            path.startswith(o + "/") for o in others
-        ):
-            continue
-        found.append((len(parts), path))
+        found.append((inner.count("/"), path))
     yield from (path for _, path in sorted(found))
 
 
@@ -227,6 +240,8 @@ def _walk(tree: ast.Module) -> tuple[ast.AST, ...]:
     waiting: list[ast.AST] = [tree]
     while waiting and len(found) < MAX_NODES:
         node = waiting.pop()
+        if isinstance(node, ast.ClassDef) and _FOR_TESTS.match(node.name):
+            continue  # `class TestingConfig(Config)`: nothing in it is for production
         found.append(node)
         waiting.extend(reversed(list(ast.iter_child_nodes(node))))
     return tuple(found)

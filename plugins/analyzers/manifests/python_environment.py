@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from autostack.plugins.analyzers.manifests.once import once
@@ -14,8 +15,13 @@ if TYPE_CHECKING:
     from autostack.core.source import SourceTree
 
 _NEEDLES: Final = (b"environ", b"getenv", b"BaseSettings", b"decouple", b"envvar", b"Env(", b"starlette.config",
-            b"dj_database_url", b"import env")  # fmt: skip
+            b"dj_database_url", b"import env", b"env(", b"_env(", b"env_")  # fmt: skip
 _GETTERS: Final = frozenset({"os.environ.get", "os.getenv", "os.environ.pop"})
+# A project's own reader shows by a word of its name: get_env("X"), env_bool("X", False), str_env("X"). Not setenv().
+_READER_WORDS: Final = frozenset({"env", "environ", "environment", "getenv", "envvar"})
+_WRITER_WORDS: Final = frozenset({"set", "del", "put", "unset", "patch", "mock", "clear", "update", "has", "write"})
+_CONSTANT: Final = re.compile(r"[A-Z][A-Z0-9_]{1,127}")
+_DEVELOPMENT: Final = ("development", "dev", "local", "test", "testing", "staging", "debug")
 _MAPPINGS: Final = frozenset({"os.environ"})  # a bare `environ` is a WSGI request, unless imported
 _ENV_TYPES: Final = (
     "str", "bool", "int", "float", "json", "list", "dict", "url", "path", "db", "db_url", "dj_db_url", "cache",
@@ -54,10 +60,12 @@ def reads(source: SourceTree, root: str) -> list[Read]:
 def _reads(module: Module) -> Iterator[Read]:
     readers = _readers(module)
     tolerated = _tolerated(module)
+    apart = _apart(module)
     for node in module.nodes:
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load) and module.name(node.value) in _MAPPINGS:
             if name := module.text(node.slice):
-                yield Read(name, name not in tolerated, None, module.path, node.lineno)
+                required = name not in tolerated and id(node) not in apart
+                yield Read(name, required, None, module.path, node.lineno)
         elif isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
             # os.environ.get("X") or "default"
             first = module.environment(node.values[0]) if isinstance(node.values[0], ast.Call) else None
@@ -65,7 +73,8 @@ def _reads(module: Module) -> Iterator[Read]:
             if first is not None and default is not None:
                 yield Read(first[0], False, default, module.path, node.lineno)
         elif isinstance(node, ast.Call):
-            yield from _called(module, node, readers)
+            for read in _called(module, node, readers):
+                yield replace(read, required=False) if id(node) in apart else read
         elif isinstance(node, ast.ClassDef):
             yield from _settings(module, node)
 
@@ -79,7 +88,8 @@ def _called(module: Module, node: ast.Call, readers: dict[str, dict[str, str | N
     if called == "dj_database_url.config":
         name = module.text(keyword(node, "env")) or "DATABASE_URL"
         default = keyword(node, "default")
-        yield Read(name, default is None, literal(module, default), module.path, node.lineno)
+        required = default is None and not has_database(module)
+        yield Read(name, required, literal(module, default), module.path, node.lineno)
         return
     owner, _, method = called.rpartition(".")
     if called in readers or (owner in readers and method in _ENV_TYPES):
@@ -92,8 +102,40 @@ def _called(module: Module, node: ast.Call, readers: dict[str, dict[str, str | N
             value = literal(module, default) if default is not None else declared.get(given)
             yield Read(given, required, value, module.path, node.lineno)
         return
+    if (found := _own_reader(module, node)) is not None:
+        yield found
+        return
     if (variable := keyword(node, "envvar")) is not None and (name := module.text(variable)):
         yield Read(name, False, literal(module, keyword(node, "default")), module.path, node.lineno)
+
+
+def has_database(module: Module) -> bool:
+    """Whether a module of settings writes a database out, which an address can then only replace."""
+    written = (value for name, value in module.assigned if name == "DATABASES")
+    return any(
+        isinstance(key, ast.Constant) and key.value == "ENGINE"
+        for value in written
+        for node in ast.walk(value)
+        if isinstance(node, ast.Dict)
+        for key in node.keys
+    )
+
+
+def _own_reader(module: Module, node: ast.Call) -> Read | None:
+    """A call of a function whose name says that it reads a variable, with a variable's name: env_bool("DEBUG", False).
+
+    Whether it insists on a value isn't known, so it isn't said to be required.
+    """
+    called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    words = set(str(called).lower().split("_"))
+    if not words & _READER_WORDS or words & _WRITER_WORDS:
+        return None
+    first = node.args[0] if node.args else None
+    name = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
+    if name is None or not _CONSTANT.fullmatch(name):
+        return None
+    given = keyword(node, "default") or (node.args[1] if len(node.args) > 1 else None)
+    return Read(name, False, literal(module, given), module.path, node.lineno)
 
 
 def _readers(module: Module) -> dict[str, dict[str, str | None]]:
@@ -137,6 +179,43 @@ def _tolerated(module: Module) -> set[str]:
             if name and module.name(node.comparators[0]) in _MAPPINGS:
                 found.add(name)
     return found
+
+
+def _apart(module: Module) -> set[int]:
+    """The reads (by id) that production may never come to: in a branch for development or for a feature, in a `try`."""
+    found: set[int] = set()
+    for node in module.nodes:
+        branches: list[ast.AST] = []
+        if isinstance(node, ast.If):
+            taken = _in_production(module, node.test)
+            branches += node.body if taken is not True else []
+            branches += node.orelse if taken is not False else []
+        elif isinstance(node, ast.IfExp):
+            branches += [node.body, node.orelse]
+        elif isinstance(node, ast.Try) and node.handlers:
+            branches += node.body
+        for branch in branches:
+            if id(branch) not in found:  # what is apart already needs no second walk
+                found.update(
+                    id(inner) for inner in ast.walk(branch) if isinstance(inner, (ast.Call, ast.Subscript, ast.If))
+                )
+    return found
+
+
+def _in_production(module: Module, test: ast.expr) -> bool | None:
+    """Whether production takes a branch: `if not DEBUG`, `if ENVIRONMENT == "production"`; None if nothing tells."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        inner = _in_production(module, test.operand)
+        return None if inner is None else not inner
+    if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], (ast.Eq, ast.NotEq)):
+        value = str(module.text(test.comparators[0])).lower()
+        named = True if value in ("production", "prod", "live") else False if value in _DEVELOPMENT else None
+        return named if named is None or isinstance(test.ops[0], ast.Eq) else not named
+    name = test.attr if isinstance(test, ast.Attribute) else test.id if isinstance(test, ast.Name) else ""
+    words = set(name.upper().split("_"))
+    if words & {"DEBUG", "TESTING", "DEV", "DEVELOPMENT", "TEST"}:
+        return False
+    return True if words & {"PRODUCTION", "PROD"} else None
 
 
 # ---------------------------------------------------------------------------------------------- pydantic

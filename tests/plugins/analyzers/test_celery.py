@@ -79,3 +79,25 @@ def test_other_queues_have_workers_too(analyzed):
     arq = "class WorkerSettings:\n    functions = []\n"
     found = processes(analyzed({"app/tasks.py": arq, "requirements.txt": "arq\n"}))
     assert (found["arq"].command, found["arq"].kind) == ("arq app.tasks.WorkerSettings", "worker")
+
+
+def test_a_module_made_for_workers_is_what_they_load(analyzed):
+    files = {
+        "requirements.txt": "flask\ncelery[redis]\n",
+        "shop/__init__.py": "from flask import Flask\ndef create_app():\n    app = Flask(__name__)\n    return app\n",
+        "shop/extensions.py": CELERY + "celery = Celery('shop')\n",
+        "celery_worker.py": "from shop import create_app\nfrom shop.extensions import celery\napp = create_app()\n",
+    }
+    command = processes(analyzed(files))["celery"].command
+    assert command == "celery -A celery_worker:celery worker --loglevel=INFO"
+    files["celery_worker.py"] = "from shop import create_app\nflask_app = create_app()\n" + (
+        'celery_app = flask_app.extensions["celery"]\n'
+    )
+    command = processes(analyzed(files))["celery"].command
+    assert command == "celery -A celery_worker:celery_app worker --loglevel=INFO"
+
+
+def test_amqp_comes_with_celery_and_says_nothing(analyzed):
+    code = CELERY + "app = Celery('x', broker='redis://cache:6379/0')\n"
+    analysis = analyzed({"tasks.py": code, "requirements.txt": "amqp==5.2\ncelery\nredis\n"})
+    assert [one.kind for one in analysis.resources] == ["redis"]

@@ -231,3 +231,81 @@ def test_two_projects_in_two_folders_are_two_services(analyzed):
     files = {**one, **two, "shop/requirements.txt": "django\ngunicorn\n", "blog/requirements.txt": "django\ngunicorn\n"}
     del files["requirements.txt"]
     assert [service.root for service in analyzed(files).services] == ["blog", "shop"]
+
+
+def test_the_settings_that_the_server_names_are_production_s(analyzed):
+    files = project()
+    files["mysite/settings.py"] = ""
+    del files["mysite/settings.py"]
+    files |= {
+        "manage.py": MANAGE.replace("mysite.settings", "mysite.settings.devel"),
+        "mysite/wsgi.py": WSGI
+        + "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.settings.product')\n",
+        "mysite/settings/__init__.py": "",
+        "mysite/settings/common.py": SETTINGS.replace("\n    ", "\n")
+        .replace("sqlite3", "postgresql", 1)
+        .replace("DEBUG = False", "DEBUG = True"),
+        "mysite/settings/product.py": "from .common import *\nDEBUG = False\n",
+        "mysite/settings/devel.py": "from .common import *\n"
+        'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "x.sqlite3"}}\n',
+    }
+    analysis = analyzed(files)
+    assert analysis.services[0].release_command == (
+        "python manage.py migrate --noinput --settings=mysite.settings.product"
+    )
+    assert [one.kind for one in analysis.resources] == ["postgres"]
+    assert not [one for one in analysis.findings if one.rule == "debug-enabled"]
+
+
+def test_a_server_that_names_a_developer_s_settings_is_given_production_s(analyzed):
+    files = project()
+    settings = files.pop("mysite/settings.py")
+    named = "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.settings.local')\n"
+    files |= {
+        "manage.py": MANAGE.replace("mysite.settings", "mysite.settings.local"),
+        "mysite/wsgi.py": named + WSGI,
+        "mysite/settings/__init__.py": "",
+        "mysite/settings/local.py": settings,
+        "mysite/settings/production.py": settings,
+    }
+    assert analyzed(files).services[0].start_command == (
+        "DJANGO_SETTINGS_MODULE=mysite.settings.production gunicorn --bind 0.0.0.0:$PORT mysite.wsgi:application"
+    )
+
+
+def test_a_manage_py_inside_its_package_is_imported_from_above(analyzed):
+    files = project("")
+    files["mysite/manage.py"] = files.pop("manage.py")
+    service = analyzed(files).services[0]
+    assert service.start_command == "gunicorn --bind 0.0.0.0:$PORT mysite.wsgi:application"
+    assert service.release_command == "PYTHONPATH=. python mysite/manage.py migrate --noinput"
+
+
+def test_a_project_belongs_to_the_nearest_manifest(analyzed):
+    files = {f"backend/{path}": content for path, content in project().items()}
+    files["pyproject.toml"] = '[project]\nname = "all"\n'
+    assert [one.root for one in analyzed(files).services] == ["backend"]
+
+
+def test_settings_of_tests_are_not_the_project_s(analyzed):
+    files = {
+        "manage.py": "from django.core.management import execute_from_command_line\n",
+        "requirements.txt": "django\n",
+    }
+    files |= {"shop/wsgi.py": WSGI, "shop/tests/settings.py": 'SECRET_KEY = "x"\nDEBUG = True\n'}
+    rules = {one.rule for one in analyzed(files).findings}
+    assert not rules & {"debug-enabled", "hard-coded-secret"}
+
+
+def test_django_without_a_manage_py_is_served_too(analyzed):
+    service = analyzed(
+        {"requirements.txt": "django\ngunicorn\n", "shop/wsgi.py": WSGI, "shop/__init__.py": ""}
+    ).services[0]
+    assert service.framework == "django"
+    assert service.start_command == "gunicorn --bind 0.0.0.0:$PORT shop.wsgi:application"
+
+
+def test_an_address_is_optional_where_the_settings_write_a_database_out(analyzed):
+    late = "import dj_database_url\nDATABASES['default'].update(dj_database_url.config(conn_max_age=500))\n"
+    service = analyzed(project(late=late)).services[0]
+    assert [one.required for one in service.env if one.name == "DATABASE_URL"] == [False]

@@ -163,3 +163,55 @@ def test_source_that_is_no_python_or_nests_deeply_costs_nothing(analyzed):
         }
     )
     assert analysis.services[0].start_command == "gunicorn --bind 0.0.0.0:$PORT app:app"
+
+
+FACTORY = "from flask import Flask\ndef create_app(name):\n    app = Flask(__name__)\n    return app\n"
+
+
+def test_a_factory_with_arguments_is_served_where_a_module_calls_it(analyzed):
+    service = analyzed(
+        {
+            "requirements.txt": REQUIREMENTS,
+            "shop/__init__.py": FACTORY,
+            "shopfront.py": "from shop import create_app\napp = create_app('production')\n",
+        }
+    ).services[0]
+    assert service.framework == "flask"
+    assert service.start_command == "gunicorn --bind 0.0.0.0:$PORT shopfront:app"
+
+
+def test_what_servers_load_goes_before_what_workers_load(analyzed):
+    service = analyzed(
+        {
+            "requirements.txt": REQUIREMENTS,
+            "shop/__init__.py": FACTORY.replace("name", "name=None"),
+            "celery_worker.py": "from shop import create_app\napp = create_app()\n",
+            "wsgi.py": "from shop import create_app\nshop = create_app()\n",
+        }
+    ).services[0]
+    assert service.start_command == "gunicorn --bind 0.0.0.0:$PORT wsgi:shop"
+
+
+def test_a_module_s_own_object_deep_inside_is_not_what_is_served(analyzed):
+    service = analyzed(
+        {
+            "requirements.txt": REQUIREMENTS,
+            "shop/__init__.py": "",
+            "shop/factory.py": FACTORY.replace("name", "name=None"),
+            "shop/common/__init__.py": "",
+            "shop/common/store.py": "from shop.factory import create_app\nstore_app = create_app()\n",
+        }
+    ).services[0]
+    assert service.start_command == "gunicorn --bind 0.0.0.0:$PORT 'shop.factory:create_app()'"
+
+
+def test_an_application_class_of_its_own_is_the_framework_s(analyzed):
+    code = "from flask import Flask\nclass Shop(Flask):\n    pass\ndef create_app():\n    return Shop(__name__)\n"
+    service = analyzed({"requirements.txt": REQUIREMENTS, "app.py": code}).services[0]
+    assert (service.framework, service.start_command) == ("flask", "gunicorn --bind 0.0.0.0:$PORT 'app:create_app()'")
+
+
+def test_migrations_inside_the_package_are_named_to_flask_migrate(analyzed):
+    files = {"requirements.txt": REQUIREMENTS + "flask-migrate\n", "shop/__init__.py": "", "wsgi.py": APP}
+    kept = analyzed({**files, "shop/migrations/env.py": ""}).services[0]
+    assert kept.release_command == "flask --app wsgi:app db upgrade --directory shop/migrations"

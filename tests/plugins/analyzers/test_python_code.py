@@ -183,3 +183,68 @@ def test_many_and_large_files_are_capped(tmp_path):
         (tmp_path / f"m{number:03}.py").write_text(f'import os\nos.environ["V{number:03}"]\n')
     claims = project_uploaded(source=SourceTree.open(tmp_path))
     assert len([one for one in claims if one.field.startswith("env.")]) == 200
+
+
+def test_a_project_s_own_readers_are_read_too(variables):
+    code = """
+from settings import get_env, env_bool, str_env, setenv
+A = get_env("PAGE_SIZE", 20)
+B = env_bool("OPEN", default=False)
+C = str_env("TITLE")
+setenv("NOT_READ", "x")
+get_env("lower")
+"""
+    assert variables(code) == {"PAGE_SIZE": (False, "20"), "OPEN": (False, "False"), "TITLE": (False, None)}
+
+
+def test_a_variable_of_a_feature_that_may_be_off_is_not_required(variables):
+    code = """
+import os
+DEBUG = os.environ.get("DEBUG")
+if os.environ.get("USE_BUCKET"):
+    A = os.environ["BUCKET"]
+if not DEBUG:
+    B = os.environ["SECRET_KEY"]
+else:
+    C = os.environ["DEV_ONLY"]
+try:
+    D = os.environ["MAYBE"]
+except KeyError:
+    D = None
+E = os.environ["ALWAYS"]
+"""
+    assert {name for name, (required, _) in variables(code).items() if required} == {"SECRET_KEY", "ALWAYS"}
+
+
+def test_what_the_system_or_a_test_runner_sets_is_no_setting(variables):
+    code = """
+import os
+for name in (os.environ["http_proxy"], os.environ["XDG_CACHE_HOME"], os.getenv("PYTEST_ID"), os.getenv("OWN")):
+    print(name)
+"""
+    assert set(variables(code)) == {"OWN"}
+
+
+def test_configurations_for_tests_and_development_keep_nothing(analyzed):
+    code = """
+        import os
+        class Config:
+            pass
+        class DevelopmentConfig(Config):
+            SQLALCHEMY_DATABASE_URI = os.environ.get("DEV_DATABASE_URL") or "sqlite:///dev.db"
+        class TestingConfig(Config):
+            SQLALCHEMY_DATABASE_URI = os.environ.get("TEST_DATABASE_URL") or "mysql://localhost/test"
+        class ProductionConfig(Config):
+            SQLALCHEMY_DATABASE_URI = os.environ.get("DATABASE_URL") or "sqlite:///prod.db"
+    """
+    analysis = analyzed({"main.py": SCRIPT, "config.py": code})
+    assert [one.path for one in analysis.services[0].volumes] == ["prod.db"]
+    assert [one.kind for one in analysis.resources] == ["sqlite"]
+    assert "TEST_DATABASE_URL" not in {one.name for one in analysis.services[0].env}
+
+
+def test_a_folder_s_variable_without_a_path_keeps_nothing(analyzed):
+    code = (
+        'import os\nA = os.getenv("DATA_DIR", False)\nSTORAGE_DIR = "STORAGE_DIR"\nUPLOAD_DIR = "uploads"\nprint(1)\n'
+    )
+    assert [one.path for one in analyzed({"main.py": code}).services[0].volumes] == ["uploads"]
