@@ -1,5 +1,7 @@
 """Packaging: the folders of this repository become one import package, `autostack`."""
 
+from pathlib import Path
+
 from setuptools import find_packages, setup
 
 ROOMS = ("core", "plugins", "api", "cli")
@@ -86,7 +88,7 @@ setup(
     name="autostack",
     version="0.1.0",
     description="Give AutoStack your code: it writes the infrastructure, prices it, and deploys it.",
-    long_description=open("README.md", encoding="utf-8").read(),
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",

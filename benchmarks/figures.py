@@ -4,7 +4,7 @@
     .venv/bin/python benchmarks/figures.py analyze    one of: analyze, serve, demo
 
 `analyze` and `serve` run from the built wheel, in an environment of its own. Ratios are taken side by side in one run:
-a figure and its peer alternate, and medians are compared. Each line says what was measured and what is promised; the exit
+a figure and its peer alternate, and medians are compared. Each line says what was measured and promised; the exit
 code is 1 if one is missed.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -63,6 +64,8 @@ class Direct:
         from autostack.core.plugins import Registry
 
         self.settings = settings.load()
+        if self.settings.templates is not None:
+            os.environ["AUTOSTACK_TEMPLATES"] = str(self.settings.templates)  # the forks read it there
         self.registry: Registry = Registry(self.settings.plugin_paths, self.settings.plugin_settings)
         self._here: ForkHere = ForkHere(self.registry)
         self._manifest: Manifest | None = None

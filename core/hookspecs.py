@@ -42,7 +42,7 @@ hookimpl = pluggy.HookimplMarker("autostack")
 
 @hookspec
 def register_targets() -> list[Target]:
-    """Asked of every plugin when the host starts: the targets that this plugin owns. Two owners of one name are refused."""
+    """Asked of every plugin when the host starts: the targets that it owns. A second owner of a name is refused."""
 
 
 @hookspec
@@ -71,7 +71,7 @@ def service_detected(service: Service, source: SourceTree, ctx: Context) -> list
 
 @hookspec
 def propose_architecture(analysis: Analysis, target: Target, ctx: Context) -> Architecture | None:
-    """Asked of the owner of each target when an analysis is done: what would it make? Decline with `declined=reason`."""
+    """Asked of each target's owner when an analysis is done: what would it make? Decline with `declined=reason`."""
 
 
 @hookspec
@@ -111,7 +111,7 @@ def deploy_requested(
     source: SourceTree,
     ctx: Context,
 ) -> Outcome:
-    """Asked when a plan is approved: make it so. May be asked again after a crash: look first, never repeat an effect."""
+    """Asked when a plan is approved: make it so. After a crash it is asked again: look first, repeat no effect."""
 
 
 @hookspec
@@ -121,7 +121,7 @@ def destroy_requested(deployment: Deployment, release: Release | None, keep: boo
 
 @hookspec
 def deployment_checked(deployment: Deployment, release: Release | None, ctx: Context) -> Outcome:
-    """Asked for `status` and after a crash: what exists? Reads only. `done` = runs as released, `unknown` = can't tell."""
+    """Asked for `status` and after a crash: what exists? Reads only. `done`: as released, `unknown`: can't tell."""
 
 
 @hookspec

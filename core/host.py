@@ -307,15 +307,19 @@ class PluginHost:
         paths: list[Path] | None = None,
         settings: Mapping[str, Mapping[str, object]] | None = None,
         *,
+        templates: Path | None = None,
         timeout: float = 30,
     ) -> PluginHost:
         """Start it and wait for its manifest; HostFailed if it doesn't come.
+
+        templates  the operator's folder of templates, which go before the generators' own
 
         A plugin that ends the host by being imported, or doesn't come back from it in `timeout` seconds, is a problem
         of the manifest like any other; the host is started without it.
         """
         config: dict[str, object] = {"paths": [str(p) for p in paths or ()], "settings": settings or {}}
-        return cls(lambda: _start_without_culprits(config, timeout))
+        environment = {} if templates is None else {"AUTOSTACK_TEMPLATES": str(templates)}
+        return cls(lambda: _start_without_culprits(config, environment, timeout))
 
     @property
     def pid(self) -> int:
@@ -372,11 +376,11 @@ class _Started:
         self.process.wait()
 
 
-def _start_without_culprits(config: dict[str, object], timeout: float) -> _Started:
+def _start_without_culprits(config: dict[str, object], environment: dict[str, str], timeout: float) -> _Started:
     refused: dict[str, str] = {}
     while True:
         try:
-            return _start({**config, "refused": refused}, timeout)
+            return _start({**config, "refused": refused}, environment, timeout)
         except _Culprit as error:
             if len(refused) == CULPRITS:
                 raise HostFailed(f"the plugin host didn't start: {error.plugin}: {error}") from None
@@ -389,7 +393,7 @@ class _Culprit(Exception):
         self.plugin = plugin
 
 
-def _start(config: dict[str, object], timeout: float) -> _Started:
+def _start(config: dict[str, object], environment: dict[str, str], timeout: float) -> _Started:
     import subprocess
 
     mine, theirs = socket.socketpair()
@@ -398,6 +402,7 @@ def _start(config: dict[str, object], timeout: float) -> _Started:
             [sys.executable, "-m", "autostack.core.child", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
+            env=os.environ | environment,
         )
     importing: str | None = None
     end = time.monotonic() + timeout

@@ -132,7 +132,7 @@ async def open_runtime(settings: Settings, purpose: str, *, wait_s: float = 0) -
     try:
         schema, host = await asyncio.gather(
             asyncio.to_thread(upgrade_sqlite, path),
-            asyncio.to_thread(PluginHost.start, settings.plugin_paths, settings.plugin_settings),
+            asyncio.to_thread(_start_host, settings),
             return_exceptions=True,
         )
         if isinstance(schema, BaseException):
@@ -165,7 +165,7 @@ async def open_to_read(settings: Settings) -> AsyncIterator[Runtime]:
 
     Raises HostFailed.
     """
-    host = await asyncio.to_thread(PluginHost.start, settings.plugin_paths, settings.plugin_settings)
+    host = await asyncio.to_thread(_start_host, settings)
     try:
         database = Database(settings.database, _storage_failed)
         await database.open()
@@ -175,6 +175,10 @@ async def open_to_read(settings: Settings) -> AsyncIterator[Runtime]:
             await database.close()
     finally:
         await asyncio.to_thread(host.close)
+
+
+def _start_host(settings: Settings) -> PluginHost:
+    return PluginHost.start(settings.plugin_paths, settings.plugin_settings, templates=settings.templates)
 
 
 def _sqlite_path(url: str) -> Path:

@@ -55,7 +55,6 @@ class Settings:
     allow_local    the server may deploy to its own machine (`local`): uploaded code then runs here, as its user
     plugins        folders with plugins, separated as in PATH
     templates      a folder of templates that go before the generators' own
-    region         AWS region where none is named
     retention_days days for which events are kept
     """
 
@@ -72,7 +71,6 @@ class Settings:
     trusted_proxies: Number = 0
     plugins: str = ""
     templates: Path | None = None
-    region: str = "us-east-1"
     retention_days: Number = 90
     limits: Limits = field(default_factory=Limits)
     plugin_settings: dict[str, dict[str, object]] = field(default_factory=dict)

