@@ -78,7 +78,7 @@ def lay_out(claims: ClaimSet, record: Record) -> Layout:
         layout.uses[root] = _used(claims, root, set(layout.services))
     known = {*services, *tools, *owners}
     layout.libraries = [
-        root for root in claims.roots if root not in known and not _aside(root) and _has_manifest(claims, root)
+        root for root in claims.roots if root not in known and not is_aside(root) and _has_manifest(claims, root)
     ]
     return layout
 
@@ -88,7 +88,8 @@ def is_about(root: str) -> bool:
     return any(part.lower() in ABOUT for part in root.split("/"))
 
 
-def _aside(root: str) -> bool:
+def is_aside(root: str) -> bool:
+    """Is the root below a folder that shows or tests something (examples, fixtures, tests)?"""
     return any(part.lower() in ASIDE for part in root.split("/"))
 
 
@@ -162,7 +163,7 @@ def _without_asides(claims: ClaimSet, candidates: set[str]) -> set[str]:
     wanted = {
         root
         for root in candidates
-        if not _aside(root) or any(c.strength == "override" for c in _existence(claims, root))
+        if not is_aside(root) or any(c.strength == "override" for c in _existence(claims, root))
     }
     return wanted or candidates
 

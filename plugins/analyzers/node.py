@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from autostack.core import Claim, Evidence, Finding, Service, SourceTree, VersionValue, hookimpl
+from autostack.core.roots import is_aside
 from autostack.core.source import above, join
 from autostack.core.strengths import Strength
 from autostack.plugins.analyzers.manifests import javascript_frameworks as frameworks
@@ -241,7 +242,9 @@ def _is_app(source: SourceTree, found: node.Package) -> bool:
     if script and not frameworks.runs_members(script) and not frameworks.is_development(script):
         return True
     row = frameworks.framework(source, found)
-    return row is not None and not script and frameworks.server_entry(source, found) is not None
+    if row is None or script:
+        return False
+    return row.name == "redwood" or frameworks.server_entry(source, found) is not None
 
 
 def _is_asset_build(source: SourceTree, found: node.Package) -> bool:
@@ -249,7 +252,7 @@ def _is_asset_build(source: SourceTree, found: node.Package) -> bool:
     if not any(join(found.root, name) in source for name in BACKENDS):
         return False
     row = frameworks.framework(source, found)
-    return row is None or (row.kind == "static" and row.name in ("vite", "parcel", "webpack"))
+    return row is None or (row.kind == "static" and row.name in ("vite", "parcel", "webpack", "rsbuild", "rspack"))
 
 
 def _identity(source: SourceTree, found: node.Package) -> Iterator[Claim]:
@@ -332,6 +335,11 @@ def _start(
     if script and not (frameworks.runs_members(found.scripts[script]) and row is None):
         evidence = Evidence(found.path, found.line(f"scripts.{script}"), f"script {script}")
         return node.run_script(chosen.name, script), "manifest", evidence
+    server = frameworks.angular_server(source, found) if row and row.name == "angular" else None
+    if row and server:
+        script = next((name for name in sorted(found.scripts) if name.startswith("serve:ssr")), None)
+        typed = node.run_script(chosen.name, script) if script else f"node {server}"
+        return typed, "convention", _dependency(found, row)
     if row and row.kind == "meta" and row.start:
         start = row.start if row.start.startswith("node ") else node.execute(chosen.name, row.start)
         return start, "convention", _dependency(found, row)
@@ -415,7 +423,8 @@ def static_output(source: SourceTree, found: node.Package, row: frameworks.Frame
     if row.name == "astro":
         if config and ASTRO_SERVER.search(config[1]):
             return None
-        return "dist", Evidence(config[0] if config else found.path, None, "astro without a server adapter")
+        evidence = Evidence(config[0] if config else found.path, None, "astro without a server adapter")
+        return _output(source, found, row, "dist", evidence)
     build = node.resolved(found.scripts, "build") or ""
     if row.name == "nuxt" and "generate" in build:
         return ".output/public", Evidence(found.path, found.line("scripts.build"), "nuxt generate")
@@ -425,32 +434,49 @@ def static_output(source: SourceTree, found: node.Package, row: frameworks.Frame
         match = expression.search(config[1]) if config else None
         if config and match:
             line = config[1].count("\n", 0, match.start()) + 1
-            return output, Evidence(config[0], line, f"{row.name} exports static files")
+            evidence = Evidence(config[0], line, f"{row.name} exports static files")
+            return _output(source, found, row, output, evidence)
     return None
 
 
+def _output(
+    source: SourceTree, found: node.Package, row: frameworks.Framework, usual: str, evidence: Evidence
+) -> tuple[str, Evidence]:
+    said = frameworks.output_setting(source, found, row)
+    return (said[0], Evidence(said[1], said[2], "output folder")) if said else (usual, evidence)
+
+
 # ---------------------------------------------------------------------------------------------- findings
+
+# framework -> adapters that build for one platform only
+PLATFORM_ADAPTERS = {
+    "sveltekit": re.compile(r"@sveltejs/adapter-(?:auto|vercel|netlify|cloudflare(?:-workers)?)"),
+    "astro": re.compile(r"@astrojs/(?:vercel|netlify|cloudflare)"),
+}
 
 
 def _findings(
     source: SourceTree, found: node.Package, chosen: node.Chosen, row: frameworks.Framework | None
 ) -> Iterator[Finding]:
-    config = frameworks.config_text(source, found, row) if row and row.name == "sveltekit" else None
-    if config and "@sveltejs/adapter-auto" in config[1]:
+    config = frameworks.config_text(source, found, row) if row and row.name in PLATFORM_ADAPTERS else None
+    adapter = PLATFORM_ADAPTERS[row.name].search(config[1]) if row and config else None
+    if row and config and adapter:
+        rule = "sveltekit-adapter-auto" if adapter[0].endswith("-auto") else "platform-adapter"
         yield Finding(
-            "sveltekit-adapter-auto", "medium", config[0], source.line(config[0], "@sveltejs/adapter-auto"),
-            "adapter-auto builds nothing that a server of one's own could start",
-            "Use @sveltejs/adapter-node, or @sveltejs/adapter-static for plain files",
+            rule, "medium", config[0], source.line(config[0], adapter[0]),
+            f"{adapter[0]} builds nothing that a server of one's own could start",
+            "Use @sveltejs/adapter-node, or @sveltejs/adapter-static for plain files" if row.name == "sveltekit"
+            else "Use @astrojs/node, or no adapter for plain files",
         )  # fmt: skip
-    needs_lock = bool(found.dependencies) and ("start" in found.scripts or "build" in found.scripts)
-    if chosen.lockfile is None and needs_lock:
+    runs = row is not None or _start(source, found, chosen, row) is not None
+    if chosen.lockfile is None and found.dependencies and runs and not is_aside(found.root):
         yield Finding(
             "missing-lockfile", "medium", found.path, None,
             "There is no lockfile: each install may get other versions",
             f"Run `{chosen.name} install` and commit the lockfile that it writes",
         )  # fmt: skip
     script = node.resolved(found.scripts, "start")
-    if script and frameworks.is_development(script) and not frameworks.candidates(found):
+    if script and frameworks.is_development(script) and not frameworks.candidates(found) and not is_aside(found.root):
         yield Finding(
             "development-start-script", "low", found.path, found.line("scripts.start"),
             "The script `start` runs a development server",

@@ -17,6 +17,8 @@ _OUT_DIR = re.compile(
     r"""outDir\s*:\s*(?:[\w.]+\(\s*(?:__dirname|import\.meta\.dirname)\s*,\s*)?['"`]([\w./-]{1,200})['"`]"""
 )
 _OUT_FLAG = re.compile(r"--(?:outDir|out-dir|dist-dir|output-path|destination|output)[ =]([\w./-]{1,200})")
+# https://create-react-app.dev/docs/advanced-configuration
+_BUILD_PATH = re.compile(r"""\bBUILD_PATH=['"]?([\w./-]{1,200})""")
 # The path that a development server hands to a backend, and the backend's port.
 _PROXY = re.compile(
     r"""['"`]\^?(/[\w/-]{1,60})[^'"`]{0,20}['"`]\s*:\s*(?:\{[^{}]{0,200}?target\s*:\s*)?['"`]?([^'"`,\s]{1,200})"""
@@ -60,6 +62,12 @@ def output_dir(source: SourceTree, found: node.Package, row: frameworks.Framewor
             (words[2] for words in frameworks.steps(script) if words[:2] == [row.name, "build"] and words[2:]), "."
         )
         return _clean(f"{docs}/{row.output}"), line
+    said = frameworks.output_setting(source, found, row)
+    if said:
+        return said[0], Evidence(said[1], said[2], "output folder")
+    build_path = _BUILD_PATH.search(script) if row.name == "create-react-app" else None
+    if build_path:
+        return _clean(build_path[1]), line
     config = frameworks.config_text(source, found, row)
     if config and row.name == "vite":
         match = _OUT_DIR.search(config[1])

@@ -14,6 +14,7 @@ from autostack.core.source import SourceTree, above, folder, join
 from autostack.plugins.analyzers.manifests.node import Package, chosen_manager, resolved
 from autostack.plugins.analyzers.manifests.once import once
 from autostack.plugins.analyzers.manifests.roots import has_manifest
+from autostack.plugins.analyzers.manifests.shape import at, mapping, text
 
 Kind = Literal["meta", "server", "static", "worker"]
 
@@ -43,6 +44,17 @@ class Framework:
 
 
 FRAMEWORKS: tuple[Framework, ...] = (
+    # those that bring another framework along, or stand on one, come first
+    # https://docs.strapi.io/cms/configurations/server
+    Framework("strapi", ("@strapi/strapi", "strapi"), "meta", "strapi start", 1337, None, "strapi build"),
+    # https://keystonejs.com/docs/guides/cli
+    Framework("keystone", ("@keystone-6/core",), "meta", "keystone start", 3000, None, "keystone build"),
+    # https://docs.medusajs.com/resources/medusa-cli/commands/start
+    Framework("medusa", ("@medusajs/medusa",), "meta", "medusa start", 9000, None, "medusa build"),
+    # https://docs.redwoodjs.com/docs/cli-commands#serve
+    Framework("redwood", ("@redwoodjs/core",), "meta", "rw serve", 8910, None, "rw build"),
+    # https://blitzjs.com/docs/cli-overview
+    Framework("blitz", ("blitz",), "meta", "blitz start", 3000, None, "blitz build"),
     # https://nextjs.org/docs/app/api-reference/cli/next
     Framework("next", ("next",), "meta", "next start", 3000, "out", "next build", configs=("next.config",)),
     # https://nuxt.com/docs/getting-started/deployment
@@ -65,14 +77,12 @@ FRAMEWORKS: tuple[Framework, ...] = (
     # https://docs.astro.build/en/guides/on-demand-rendering/
     Framework("astro", ("astro",), "meta", "node ./dist/server/entry.mjs", 4321, "dist", "astro build",
               configs=("astro.config",)),
+    # https://angular.dev/guide/ssr
+    Framework("angular", ("@angular/ssr", "@nguniversal/express-engine"), "meta", None, 4000, None, "ng build"),
     # https://docs.nestjs.com/deployment
     Framework("nestjs", ("@nestjs/core",), "meta", "node dist/main", 3000, None, "nest build"),
     # https://docs.adonisjs.com/guides/getting-started/deployment
     Framework("adonisjs", ("@adonisjs/core",), "meta", "node build/bin/server.js", 3333, None, "node ace build"),
-    # https://docs.strapi.io/cms/configurations/server
-    Framework("strapi", ("@strapi/strapi",), "meta", "strapi start", 1337, None, "strapi build"),
-    Framework("keystone", ("@keystone-6/core",), "meta", "keystone start", 3000, None, "keystone build"),
-    Framework("medusa", ("@medusajs/medusa",), "meta", "medusa start", 9000, None, "medusa build"),
     Framework("sails", ("sails",), "meta", "node app.js", 1337),
     # servers: the app's own program listens
     Framework("express", ("express",), "server"),
@@ -98,10 +108,17 @@ FRAMEWORKS: tuple[Framework, ...] = (
     Framework("vuepress", ("vuepress",), "static", output=".vuepress/dist", build="vuepress build"),
     Framework("create-react-app", ("react-scripts",), "static", output="build", build="react-scripts build"),
     Framework("angular", ("@angular/core",), "static", output="dist", build="ng build"),
-    Framework("vue-cli", ("@vue/cli-service",), "static", output="dist", build="vue-cli-service build"),
+    Framework("vue-cli", ("@vue/cli-service",), "static", output="dist", build="vue-cli-service build",
+              configs=("vue.config",)),
     Framework("ember", ("ember-cli",), "static", output="dist", build="ember build --environment production"),
-    Framework("eleventy", ("@11ty/eleventy",), "static", output="_site", build="eleventy"),
+    Framework("eleventy", ("@11ty/eleventy",), "static", output="_site", build="eleventy",
+              configs=("eleventy.config", ".eleventy")),
     Framework("vite", ("vite",), "static", output="dist", build="vite build", configs=("vite.config",)),
+    # https://rsbuild.rs/guide/basic/cli, https://rspack.rs/api/cli
+    Framework("rsbuild", ("@rsbuild/core",), "static", output="dist", build="rsbuild build",
+              configs=("rsbuild.config",)),
+    Framework("rspack", ("@rspack/core", "@rspack/cli"), "static", output="dist", build="rspack build",
+              configs=("rspack.config",)),
     Framework("parcel", ("parcel", "parcel-bundler"), "static", output="dist", build="parcel build"),
     Framework("webpack", ("html-webpack-plugin",), "static", output="dist", build="webpack --mode production"),
 )  # fmt: skip
@@ -138,7 +155,7 @@ DEVELOPMENT: tuple[tuple[str, tuple[str, ...]], ...] = (
 # Programs that only serve a folder: as a start script they say "static".
 FILE_SERVERS = ("serve", "http-server", "sirv", "local-web-server", "ws", "live-server", "superstatic")
 # A bundler's own server, when it isn't told to build.
-BUNDLERS = ("vite", "parcel", "snowpack", "rsbuild", "farm")
+BUNDLERS = ("vite", "parcel", "snowpack", "rsbuild", "rspack", "farm")
 BUILD_WORDS = ("build", "optimize")
 # A script that runs other packages of the workspace, or several programs at once.
 RUNNERS = (
@@ -172,11 +189,21 @@ def steps(script: str) -> list[list[str]]:
         if words[:2] in (["pnpm", "exec"], ["pnpm", "dlx"], ["yarn", "dlx"], ["npm", "exec"], ["bun", "x"]):
             words = words[2:]
         if words:
-            words[0] = (
-                words[0].rpartition("/")[2] if words[0].startswith(("./node_modules", "node_modules")) else words[0]
-            )
+            words[0] = _program(words[0])
             found.append(words)
     return found
+
+
+# Packages whose program has another name.
+PROGRAMS = {"@11ty/eleventy": "eleventy", "@angular/cli": "ng", "@nestjs/cli": "nest"}
+
+
+def _program(word: str) -> str:
+    """A program's bare name: without the way to it, and without the version that `npx name@latest` asks for."""
+    if word.startswith(("./node_modules", "node_modules")):
+        word = word.rpartition("/")[2]
+    name = word[0] + word[1:].partition("@")[0] if "@" in word[1:] else word
+    return PROGRAMS.get(name, name)
 
 
 def is_development(script: str) -> bool:
@@ -241,7 +268,7 @@ def framework(source: SourceTree, found: Package) -> Framework | None:
 
 def _framework(source: SourceTree, found: Package) -> Framework | None:
     rows = candidates(found)
-    meta = next((row for row in rows if row.kind == "meta"), None)
+    meta = next((row for row in rows if row.kind == "meta" and _renders(source, found, row)), None)
     if meta:
         return meta
     server = next((row for row in rows if row.kind == "server" and _depends(found, row)), None)
@@ -249,6 +276,30 @@ def _framework(source: SourceTree, found: Package) -> Framework | None:
     if server and static:
         return server if production_script(found) or server_entry(source, found) else static
     return server or static
+
+
+def _renders(source: SourceTree, found: Package, row: Framework) -> bool:
+    """Whether Angular's server side is really used, rather than only to write pages while building."""
+    return row.name != "angular" or angular_server(source, found) is not None
+
+
+def angular_server(source: SourceTree, found: Package) -> str | None:
+    """What `node` runs of an Angular application with a server side, or None.
+
+    https://angular.dev/guide/hybrid-rendering, https://angular.dev/reference/configs/workspace-config
+    """
+    path = join(found.root, "angular.json")
+    for name, project in list(mapping(at(source.json(path), "projects")).items())[:50]:
+        targets = mapping(at(project, "architect") or at(project, "targets"))
+        options = mapping(at(targets, "build", "options"))
+        given = options.get("outputPath")
+        output = text(at(given, "base")) or text(given) or f"dist/{name}"
+        if "ssr" in options and options["ssr"] is not False and options.get("outputMode") != "static":
+            return posixpath.normpath(f"{output}/{text(at(given, 'server')) or 'server'}/server.mjs")
+        if "server" in targets:
+            server = text(at(targets, "server", "options", "outputPath")) or f"dist/{name}/server"
+            return posixpath.normpath(f"{server}/main.js")
+    return None
 
 
 def toolchain(source: SourceTree, found: Package) -> Literal["node", "bun"]:
@@ -268,12 +319,31 @@ def _depends(found: Package, row: Framework) -> bool:
 
 def is_built(source: SourceTree, found: Package, row: Framework) -> bool:
     """Whether a static row is really used to build a site, rather than being there for tests or a library."""
+    if _is_installed(source, found):
+        return False
     program = (row.build or "").split()[0]
     builds = any(program in (words[0] for words in steps(script)) for script in found.scripts.values())
+    if row.name == "rspack":  # it bundles servers too
+        config = config_text(source, found, row)
+        return builds and (html_entry(source, found) is not None or (config is not None and "Html" in config[1]))
     if row.name in ("vite", "parcel", "webpack"):
         builds = builds or config_text(source, found, row) is not None
         return builds and html_entry(source, found) is not None
     return builds or row.name in ("create-react-app", "angular", "docusaurus")
+
+
+# What makes pages part of a program that a person installs: a browser's extension, a desktop application.
+INSTALLED = ("@crxjs/vite-plugin", "wxt", "plasmo", "vite-plugin-web-extension", "electron-vite", "@electron-forge/cli")
+
+
+def _is_installed(source: SourceTree, found: Package) -> bool:
+    """Whether what is built is for a browser's extensions or a desktop, and not for a server to hand out."""
+    if found.has(*INSTALLED) or join(found.root, "src-tauri/tauri.conf.json") in source:
+        return True
+    if found.has("electron") and any("electron" in (w[0] for w in steps(s)) for s in found.scripts.values()):
+        return True
+    places = (join(found.root, name) for name in ("manifest.json", "public/manifest.json", "src/manifest.json"))
+    return any(at(source.json(path), "manifest_version") is not None for path in places if path in source)
 
 
 def html_entry(source: SourceTree, found: Package) -> str | None:
@@ -354,6 +424,28 @@ def lone_programs(source: SourceTree) -> list[tuple[str, str]]:
             if _LISTENS.search((source.text(path) or "")[:200_000]):
                 found[root] = path.rpartition("/")[2]
     return sorted(found.items())
+
+
+# framework -> how its configuration names the folder that the build fills
+OUTPUT_SETTINGS = {
+    name: re.compile(rf"""{key}['"]?\s*[:=]\s*(?:new URL\(\s*)?['"`]([\w./-]{{1,200}})['"`]""")
+    for name, key in {
+        "astro": r"\boutDir", "vue-cli": r"\boutputDir", "rsbuild": r"\broot", "eleventy": r"\boutput",
+        "sveltekit": r"\bpages", "next": r"\bdistDir",
+    }.items()
+}  # fmt: skip
+
+
+def output_setting(source: SourceTree, found: Package, row: Framework) -> tuple[str, str, int] | None:
+    """The output folder that a framework's configuration names, with its path and line; None if it names none."""
+    config = config_text(source, found, row)
+    expression = OUTPUT_SETTINGS.get(row.name)
+    start = config[1].find("distPath") if config and row.name == "rsbuild" else 0
+    match = expression.search(config[1], start) if config and expression and start >= 0 else None
+    if config is None or match is None:
+        return None
+    chosen = posixpath.normpath(match[1])
+    return None if chosen.startswith(("..", "/")) else (chosen, config[0], config[1].count("\n", 0, match.start()) + 1)
 
 
 def config_text(source: SourceTree, found: Package, row: Framework) -> tuple[str, str] | None:

@@ -368,3 +368,63 @@ def test_a_build_script_that_only_builds_a_folder_below_is_left_to_that_folder(a
         (tool.root, tool.build_command, tool.output_dir) for tool in service.toolchains if tool.root == "client"
     ] == [("client", "npm run build", "build")]
     assert analysis.conflicts == []
+
+
+# ---- frameworks that stand on others, and applications that are no sites
+
+
+def test_a_keystone_application_is_keystone_although_it_depends_on_next(analyzed):
+    manifest = package(scripts={"build": "keystone build"}, dependencies={"@keystone-6/core": "6", "next": "14"})
+    service = app(analyzed, {"package.json": manifest})
+    assert (service.framework, service.start_command) == ("keystone", "npx keystone start")
+
+
+def test_a_redwood_application_is_built_and_served_as_a_whole(analyzed):
+    files = {
+        "package.json": package(workspaces=["api", "web"], devDependencies={"@redwoodjs/core": "8"}),
+        "yarn.lock": "__metadata:\n  version: 8\n",
+        "redwood.toml": "[web]\nport = 8910\n",
+        "api/package.json": package(name="api"),
+        "web/package.json": package(name="web"),
+    }
+    service = app(analyzed, files)
+    assert (service.build_command, service.start_command) == ("yarn rw build", "yarn rw serve")
+    assert service.port == 8910
+
+
+def test_angular_with_a_server_side_is_a_program_and_without_one_a_site(analyzed):
+    def workspace(**options: object) -> str:
+        build = {"builder": "@angular/build:application", "options": {"outputPath": "dist/shop", **options}}
+        return json.dumps({"projects": {"shop": {"projectType": "application", "architect": {"build": build}}}})
+
+    manifest = package(
+        scripts={"start": "ng serve", "build": "ng build"},
+        dependencies={"@angular/core": "19", "@angular/ssr": "19"},
+        devDependencies={"@angular/cli": "19"},
+    )
+    rendered = app(analyzed, {"package.json": manifest, "angular.json": workspace(ssr={"entry": "src/server.ts"})})
+    assert (rendered.kind, rendered.port) == ("web", 4000)
+    assert rendered.start_command == "node dist/shop/server/server.mjs"
+    plain = app(analyzed, {"package.json": manifest, "angular.json": workspace()})
+    assert (plain.kind, plain.static_dir) == ("static", "dist/shop/browser")
+
+
+def test_an_adapter_for_one_platform_is_reported(analyzed):
+    files = {
+        "package.json": package(scripts={"build": "astro build"}, dependencies={"astro": "5"}),
+        "package-lock.json": "{}",
+        "astro.config.mjs": "import vercel from '@astrojs/vercel'\nexport default { output: 'server' }\n",
+    }
+    found = analyzed(files, plugins=NODE).findings
+    assert [(finding.rule, finding.line) for finding in found] == [("platform-adapter", 1)]
+
+
+def test_examples_are_not_asked_for_a_lockfile(analyzed):
+    files = {
+        "package.json": package(scripts={"start": "node server.js"}, dependencies={"express": "5"}),
+        "package-lock.json": "{}",
+        "server.js": SERVER,
+        "examples/basic/package.json": package(scripts={"start": "node ."}, dependencies={"express": "5"}),
+        "examples/basic/index.js": SERVER,
+    }
+    assert analyzed(files, plugins=NODE).findings == []

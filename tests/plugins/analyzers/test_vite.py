@@ -120,3 +120,42 @@ def test_a_page_that_a_framework_bundles_is_no_second_service(analyzed):
     }
     service = only(analyzed, files)
     assert (service.framework, service.kind, service.static_dir) == ("sveltekit", "static", "build")
+
+
+# ---- where other builders leave their files
+
+
+@pytest.mark.parametrize(
+    ("manifest", "config", "content", "framework", "output"),
+    [
+        ({"astro": "5"}, "astro.config.mjs", "export default { outDir: './public_html' }", "astro", "public_html"),
+        ({"@vue/cli-service": "5"}, "vue.config.js", "module.exports = { outputDir: 'www' }", "vue-cli", "www"),
+        ({"@11ty/eleventy": "3"}, "eleventy.config.js", "c.dir = { output: 'dist' }", "eleventy", "dist"),
+        ({"@rsbuild/core": "1"}, "rsbuild.config.ts", "output: { distPath: { root: 'out' } }", "rsbuild", "out"),
+        ({"@rsbuild/core": "1"}, "rsbuild.config.ts", "export default {}", "rsbuild", "dist"),
+        ({"@rspack/cli": "1"}, "rspack.config.js", "new rspack.HtmlRspackPlugin()", "rspack", "dist"),
+    ],
+)
+def test_the_configuration_names_the_folder_that_is_filled(analyzed, manifest, config, content, framework, output):
+    program = {"astro": "astro build", "vue-cli": "vue-cli-service build", "eleventy": "npx @11ty/eleventy"}
+    files = {
+        "package.json": json.dumps(
+            {"scripts": {"build": program.get(framework, f"{framework} build")}, "devDependencies": manifest}
+        ),
+        config: content,
+    }
+    service = analyzed(files, plugins=("node", "vite")).services[0]
+    assert (service.framework, service.kind, service.static_dir) == (framework, "static", output)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"public/manifest.json": '{"manifest_version": 3}'},
+        {"src-tauri/tauri.conf.json": "{}"},
+    ],
+)
+def test_pages_of_an_extension_or_a_desktop_application_are_no_site(analyzed, extra):
+    manifest = json.dumps({"scripts": {"build": "vite build"}, "devDependencies": {"vite": "6"}})
+    files = {"package.json": manifest, "index.html": "<html></html>", **extra}
+    assert analyzed(files, plugins=("node", "vite", "static_site")).services == []
