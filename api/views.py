@@ -171,10 +171,10 @@ class NewPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Consent to one plan: the release and the hash of the plan that was read."""
+    """Consent to one plan: the hash of the plan that was read, and its release, which may be left out."""
 
-    release: Text
     plan_hash: Text
+    release: Text | None = None
 
 
 class Rollback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

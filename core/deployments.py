@@ -147,11 +147,19 @@ class Deployments:
         _, release, event = await self._release(user, deployment, record.project, old.bundle, architecture, old.id, [])
         return release, event
 
-    async def approve(self, user: str, deployment: str, release: str, plan_hash: str) -> int:
-        """Approve the plan that has this hash; the id of `deploy.requested`. Conflict if it isn't waiting for that."""
+    async def approve(self, user: str, deployment: str, release: str | None, plan_hash: str) -> int:
+        """Approve the plan that has this hash; the id of `deploy.requested`. Conflict if it isn't waiting for that.
+
+        release  whose plan it is; without it, the newest one that has the hash
+        """
         record = await self.get(user, deployment)
         self._allowed(record.target)
         moot = Conflict("this plan isn't waiting for an approval (another one may have replaced it): plan again")
+        if release is None:
+            planned = (r.id for r in await self.releases(user, deployment) if r.plan_hash == plan_hash)
+            release = next(planned, None)
+            if release is None:
+                raise moot
         changed = Statement(
             "update deployments set status = 'deploying' where id = :id and destroyed_at is null"
             " and status not in ('deploying', 'destroying')",
