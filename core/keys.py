@@ -62,5 +62,7 @@ class Vault:
 
         try:
             return AESGCM(self._secret).decrypt(sealed[:12], sealed[12:], name.encode()).decode()
-        except InvalidTag:
-            raise InputRefused(f"the stored value of {name} can't be decrypted: this is another key") from None
+        except (InvalidTag, ValueError):
+            raise InputRefused(
+                f"the stored value of {name} can't be decrypted: it is damaged, or this is another key"
+            ) from None

@@ -400,10 +400,15 @@ def _looked(asker: Asker, inputs: Inputs, answer: Answer, deliveries: Deliveries
 def _refuse(file: GeneratedFile, files: Mapping[str, GeneratedFile], kept: Container[str]) -> str | None:
     """Why a generated file isn't taken, or None."""
     path = PurePosixPath(file.path)
-    if path.is_absolute() or ".." in path.parts or str(path) != file.path or not file.path.isprintable():
+    clean = str(path) == file.path and path.parts and not path.is_absolute() and not {"..", ".git"} & set(path.parts)
+    if not clean or "\\" in file.path or not file.path.isprintable():
         return f"{file.path!r} is no clean relative path"
     if file.path in files:
         return f"{file.path} is written by {files[file.path].generator} already"
     if file.path in kept:
         return f"{file.path} is the application's own file and stays as it is"
-    return None
+    for parent in map(str, path.parents):
+        if parent in files or parent in kept:
+            return f"{file.path} can't be written: {parent} is a file"
+    below = next((other for other in files if other.startswith(f"{file.path}/")), None)
+    return None if below is None else f"{file.path} can't be written: it is the folder of {below}"

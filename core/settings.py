@@ -6,12 +6,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
 from autostack.core.errors import InputRefused
 
+T = TypeVar("T")
 Number = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -116,7 +117,7 @@ def load(environ: Mapping[str, str] | None = None, **flags: object) -> Settings:
     values: dict[str, object] = _file(Path(given.get(PREFIX + "CONFIG") or data_dir / FILE))
     names = {f.name for f in fields(Settings)} - {"limits", "plugin_settings"}
     values.update({n: given[PREFIX + n.upper()] for n in sorted(names) if PREFIX + n.upper() in given})
-    limits = dict(msgspec.convert(values.pop("limits", {}), dict[str, object]))
+    limits = dict(_expected("limits", values.pop("limits", {}), dict[str, object]))
     for limit in fields(Limits):
         text = given.get(f"{PREFIX}LIMIT_{limit.name.upper()}")
         if text is not None:
@@ -126,6 +127,7 @@ def load(environ: Mapping[str, str] | None = None, **flags: object) -> Settings:
     for name in [n for n, v in values.items() if v == "" and n not in ("allowed_hosts", "plugins")]:
         del values[name]
     unknown = sorted(set(values) - {f.name for f in fields(Settings)})
+    unknown += sorted(f"limits.{name}" for name in set(limits) - {f.name for f in fields(Limits)})
     if unknown:
         raise InputRefused(f"there is no setting {unknown[0]!r}; docs/settings.md lists them")
     try:
@@ -142,6 +144,13 @@ def _path(kind: type, value: object) -> object:
     raise NotImplementedError(kind)
 
 
+def _expected(name: str, value: object, kind: type[T]) -> T:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise InputRefused(f"the setting {name} is wrong: {error}") from None
+
+
 def _file(path: Path) -> dict[str, object]:
     if not path.exists():
         return {}
@@ -154,5 +163,5 @@ def _file(path: Path) -> dict[str, object]:
     if "plugins" in found and isinstance(found["plugins"], dict):
         found["plugin_settings"] = found.pop("plugins")
     if "plugin_paths" in found:
-        found["plugins"] = os.pathsep.join(msgspec.convert(found.pop("plugin_paths"), list[str]))
+        found["plugins"] = os.pathsep.join(_expected("plugin_paths", found.pop("plugin_paths"), list[str]))
     return found

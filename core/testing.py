@@ -14,7 +14,7 @@ it is loaded, what it returns is checked against the hook, and a debugger can st
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -151,7 +151,7 @@ def analyze_with(source_tree: SourceTrees, said: Said, tmp_path_factory: pytest.
 
         registry = _registry({_name(plugin, number): plugin for number, plugin in enumerate(plugins)}, {})
         tree = source_tree(files)
-        asker = _Here(registry, tree, _context(registry, said, tmp_path_factory))
+        asker = _Here(registry, tree, lambda name: _context(registry, said, tmp_path_factory, name))
         return pipeline.analyse(asker, Project("p" * 16, "sample"))
 
     return analyze
@@ -160,7 +160,7 @@ def analyze_with(source_tree: SourceTrees, said: Said, tmp_path_factory: pytest.
 class _Here:
     """Puts the pipeline's questions in this process."""
 
-    def __init__(self, registry: Registry, tree: SourceTree, context: Context) -> None:
+    def __init__(self, registry: Registry, tree: SourceTree, context: Callable[[str], Context]) -> None:
         self._registry = registry
         self._tree = tree
         self._context = context
@@ -179,7 +179,8 @@ class _Here:
         answers: list[dispatch.Answer] = []
         for number, call in enumerate(ask.calls):
             given = {**call, "source": self._tree}
-            for answer in ask_here(self._registry, ask.hook, only=ask.only, context=self._context, **given):
+            for plugin in [impl.plugin_name for impl in self._registry.implementations(ask.hook, ask.only)]:
+                (answer,) = ask_here(self._registry, ask.hook, only=plugin, context=self._context(plugin), **given)
                 if answer.error is not None:
                     raise PluginFailed(f"{answer.plugin}: {answer.error}")
                 answers.append(replace(answer, call=number))
@@ -198,14 +199,14 @@ def _registry(plugins: Mapping[str, object], settings: Mapping[str, Mapping[str,
     return registry
 
 
-def _context(registry: Registry, said: Said, folders: pytest.TempPathFactory) -> Context:
+def _context(registry: Registry, said: Said, folders: pytest.TempPathFactory, plugin: str = "plugin") -> Context:
     from autostack.core.context import Context
 
     def tell(verb: str, data: object) -> None:
         said.told.append((verb, data))
 
-    settings = registry.settings.get("plugin")
-    return Context(plugin="plugin", settings=settings, send=tell, workspace=folders.mktemp("workspace"))
+    settings = registry.settings.get(plugin)
+    return Context(plugin=plugin, settings=settings, send=tell, workspace=folders.mktemp("workspace"))
 
 
 def _name(plugin: object, number: int) -> str:

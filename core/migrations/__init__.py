@@ -5,6 +5,7 @@ Run as `python -m autostack.core.migrations URL` it brings a database to the new
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import subprocess
 import sys
@@ -42,8 +43,14 @@ def upgrade_sqlite(path: Path) -> None:
     command = [sys.executable, "-m", "autostack.core.migrations", f"sqlite:///{quote(str(path))}"]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=600, check=False)
     if done.returncode != 0:
-        last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise MigrationFailed(f"{path} could not be brought to schema {REVISIONS[-1]}: {last[0]}")
+        reason = _reason(done.stderr) or f"exit code {done.returncode}"
+        raise MigrationFailed(f"{path} could not be brought to schema {REVISIONS[-1]}: {reason}")
+
+
+def _reason(traceback: str) -> str | None:
+    """The line of a traceback that names the error; SQLAlchemy adds the statement and an address after it."""
+    named = [line for line in traceback.splitlines() if re.match(r"[A-Za-z][\w.]*: ", line)]
+    return named[-1] if named else None
 
 
 def _revision(path: Path) -> str | None:
