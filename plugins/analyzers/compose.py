@@ -9,11 +9,20 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import urlsplit
 
-from autostack.core import Build, Claim, Evidence, Finding, Port, ResourceEnv, SourceTree, hookimpl
+from autostack.core import Build, Claim, Evidence, Finding, Port, ResourceEnv, SourceTree, hookimpl, roles
 from autostack.core.model import ProcessKind
 from autostack.core.source import folder, join
 from autostack.core.strengths import Strength
-from autostack.plugins.analyzers.manifests import command, compose, docker, dockerfiles, environment, images, roots
+from autostack.plugins.analyzers.manifests import (
+    command,
+    compose,
+    docker,
+    dockerfiles,
+    entry_scripts,
+    environment,
+    images,
+    roots,
+)
 from autostack.plugins.analyzers.manifests.compose import ComposeFile, ComposeService
 
 # Words of a variable's name that say which store it belongs to, beside the store's own name.
@@ -63,6 +72,7 @@ class App:
     command: str | None
     build: Build | None
     stage: dockerfiles.Stage | None
+    script: str | None = None  # what the command's script ends in
 
 
 @hookimpl
@@ -74,7 +84,7 @@ def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
         apps = _apps(source, file, stores)
         if file.kind != "development":
             said += _resources(source, stores, apps)
-            said += _others(file, stores, apps)
+            said += _others(source, file, stores, apps)
         said += _processes(source, apps)
         for app in apps:
             said += _service(source, app, stores, apps)
@@ -119,11 +129,12 @@ def _apps(source: SourceTree, file: ComposeFile, stores: Sequence[Store]) -> lis
         open_to_others = bool(
             served or service.ports or service.exposed or (stage and stage.ports and not service.command)
         )
-        kind = command.kind(typed, service.name, ports=open_to_others, default="worker") or "worker"
+        script = entry_scripts.behind(source, stage, origin.context, typed) if stage else None
+        kind = command.kind(script or typed, service.name, ports=open_to_others, default="worker") or "worker"
         build = docker.build(origin.dockerfile, where, origin.target, list(origin.args)) if parsed and where else None
         strength = _strength(file, service)
         root = where.root if where else origin.context
-        found.append(App(service, root, strength, kind, typed, None if served and not build else build, stage))
+        found.append(App(service, root, strength, kind, typed, None if served and not build else build, stage, script))
     return found
 
 
@@ -162,7 +173,13 @@ def _strength(file: ComposeFile, service: ComposeService) -> Strength:
     return "declared"
 
 
-def _others(file: ComposeFile, stores: Sequence[Store], apps: Sequence[App]) -> Iterator[Claim]:
+def _base(source: SourceTree, service: ComposeService) -> str | None:
+    """The image that a service's own Dockerfile starts from."""
+    parsed = dockerfiles.dockerfile(source, service.build.dockerfile) if service.build else None
+    return parsed.stage(service.build.target).image if parsed and service.build else None
+
+
+def _others(source: SourceTree, file: ComposeFile, stores: Sequence[Store], apps: Sequence[App]) -> Iterator[Claim]:
     """What is neither: dashboards, proxies and tools, and programs that come as an image."""
     known = {store.service.name for store in stores} | {app.service.name for app in apps}
     served = sorted({app.root for app in apps})
@@ -172,10 +189,11 @@ def _others(file: ComposeFile, stores: Sequence[Store], apps: Sequence[App]) -> 
         evidence = [
             Evidence(service.path, service.line, f"image {service.image}" if service.image else "a proxy's image")
         ]
-        tool = images.auxiliary(service.image or "") if service.image else "proxy"
+        base = _base(source, service) or service.image
+        tool = images.auxiliary(base) if base else "proxy"
         if tool:
             yield Claim(".", f"auxiliary.{service.name}", tool, "declared", evidence)
-        elif service.image and served and images.runtime(service.image) is None:
+        elif service.image and service.build is None and served and images.runtime(service.image) is None:
             found = images.image(service.image)
             yield Claim(served[0], f"images.{found.name}", found.private, "declared", evidence)
 
@@ -281,6 +299,9 @@ def _process(source: SourceTree, root: str, name: str, app: App, shared: bool) -
     yield Claim(root, f"{field}.kind", app.kind, app.strength, evidence)
     if app.command:
         yield Claim(root, f"{field}.command", app.command, app.strength, [_command_evidence(source, app)])
+    if app.script:
+        role = roles.role(app.kind, app.script, service.name)
+        yield Claim(root, f"{field}.role", role, app.strength, [_command_evidence(source, app)])
     ports = _ports(app)
     if ports:
         line = service.key_line(source, "ports" if service.ports else "expose")
@@ -291,7 +312,7 @@ def _process(source: SourceTree, root: str, name: str, app: App, shared: bool) -
     if health and app.kind == "web":
         line = service.key_line(source, "healthcheck")
         yield Claim(root, f"{field}.health_path", health, app.strength, [Evidence(service.path, line, "healthcheck")])
-    if command.is_singleton(app.command, service.name) and app.kind == "worker":
+    if command.is_singleton(app.script or app.command, service.name) and app.kind == "worker":
         yield Claim(root, f"{field}.singleton", True, app.strength, evidence)
 
 
@@ -313,6 +334,8 @@ def _ports(app: App) -> list[Port]:
     if not found and app.stage and not app.service.command:
         for port, protocol, _ in docker.listens(app.stage):
             found.setdefault(port, Port(port, "udp" if protocol == "udp" else http))
+    if not found and app.kind == "web" and app.script and (own := roles.listens_on(app.script)):
+        found[own] = Port(own, http)
     return list(found.values())
 
 

@@ -14,6 +14,7 @@ from autostack.plugins.analyzers.manifests import (
     compose,
     docker,
     dockerfiles,
+    entry_scripts,
     environment,
     images,
     node,
@@ -23,6 +24,8 @@ from autostack.plugins.analyzers.manifests import (
 
 # Parts of a Dockerfile's name that say when it is used.
 PRODUCTION = ("prod", "production", "release", "deploy")
+# Folders whose Dockerfiles are for a developer's machine.
+DEVELOPMENT_FOLDERS = frozenset({"local", "dev", "development", "devel"})
 # Folders whose Dockerfiles are not the application's.
 ASIDE = (".devcontainer", ".github", ".gitlab", "node_modules", "vendor")
 
@@ -41,7 +44,7 @@ def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
         where = docker.place(source, path, built.context if built else None, built.target if built else None)
         by_root.setdefault(where.root, []).append((path, found, where))
     for root in sorted(by_root):
-        ranked = sorted(by_root[root], key=lambda one: (_rank(one[0], one[1]), one[0]))
+        ranked = sorted(by_root[root], key=lambda one: (_rank(one[0], one[1], one[0] in used), one[0]))
         for position, (path, found, where) in enumerate(ranked):
             named = compose.builds(source).get(path)
             target = named.target if named else found.target
@@ -57,12 +60,15 @@ def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
     return said
 
 
-def _rank(path: str, found: dockerfiles.Dockerfile) -> int:
-    """Which of several Dockerfiles of one root builds its main image: one for production, the plain one, any other."""
+def _rank(path: str, found: dockerfiles.Dockerfile, in_compose: bool = False) -> int:
+    """Which of several Dockerfiles of one root builds its main image: one for production, the plain one, any other.
+
+    A folder's name counts where a compose file builds it.
+    """
     stage = found.stage(found.target)
     if is_development(found, path, found.target):
         return 4
-    if _words(path) & set(PRODUCTION):
+    if _words(path) & set(PRODUCTION) or (in_compose and set(path.split("/")[:-1]) & set(PRODUCTION)):
         return 0
     if stage.command is None and not stage.ports and not docker.serves_files(found):
         return 3  # a base for other images
@@ -76,6 +82,8 @@ def _words(path: str) -> set[str]:
 def is_development(found: dockerfiles.Dockerfile, path: str, target: str | None = None) -> bool:
     """Whether a Dockerfile is named for development, or its built stage is, or starts a development server."""
     stage = found.stage(target)
+    if DEVELOPMENT_FOLDERS.intersection(path.split("/")[:-1]):
+        return True
     if dockerfiles.is_for_development(path.rpartition("/")[2]) or dockerfiles.is_for_development(stage.name):
         return True
     return stage.command is not None and roles.is_development(stage.command)
@@ -99,20 +107,23 @@ def _image(
             yield Claim(root, "processes.web.kind", "web", strength, evidence)
             yield Claim(root, "processes.web.ports", ports, strength, evidence)
         return
-    kind = command.kind(stage.command, "", ports=bool(stage.ports), default="web")
+    script = entry_scripts.behind(source, stage, where.context, stage.command)
+    kind = command.kind(script or stage.command, "", ports=bool(stage.ports), default="web")
     name = "web" if kind in ("web", None) else str(kind)
     if not in_compose and (stage.command or stage.ports):
         evidence = [Evidence(path, stage.command_line or stage.line, "CMD" if stage.command else "EXPOSE")]
         yield Claim(root, f"processes.{name}.kind", kind, strength, evidence)
         if stage.command:
             yield Claim(root, f"processes.{name}.command", docker.typed_in(where, stage), strength, evidence)
+        if script:
+            yield Claim(root, f"processes.{name}.role", roles.role(str(kind), script, name), strength, evidence)
         if stage.ports:
             listened = [Port(port, "http" if p == "tcp" else p) for port, p, _ in stage.ports]
             yield Claim(
                 root, f"processes.{name}.ports", listened, strength, [Evidence(path, stage.ports[0][2], "EXPOSE")]
             )
     if name == "web":
-        yield from _port(stage, root, path, strength)
+        yield from _port(stage, root, path, strength, script)
         health = docker.health_path(stage.health)
         if health:
             yield Claim(root, "health_path", health, strength, [Evidence(path, stage.health_line, "HEALTHCHECK")])
@@ -144,13 +155,15 @@ def _static(
         yield Claim(where.root, "node.output_dir", built, "guess", evidence)
 
 
-def _port(stage: dockerfiles.Stage, root: str, path: str, strength: Strength) -> Iterator[Claim]:
+def _port(stage: dockerfiles.Stage, root: str, path: str, strength: Strength, script: str | None) -> Iterator[Claim]:
     set_port, line = stage.env.get("PORT", ("", 0))
     if set_port.isdigit() and 0 < int(set_port) < 65_536:
         yield Claim(root, "port", int(set_port), strength, [Evidence(path, line, "ENV PORT")])
         yield Claim(root, "port_env", "PORT", strength, [Evidence(path, line, "ENV PORT")])
     elif tcp := [(port, at) for port, protocol, at in stage.ports if protocol == "tcp"]:
         yield Claim(root, "port", tcp[0][0], strength, [Evidence(path, tcp[0][1], "EXPOSE")])
+    elif script and (own := roles.listens_on(script)):
+        yield Claim(root, "port", own, strength, [Evidence(path, stage.command_line or stage.line, "its script")])
 
 
 def _environment(stage: dockerfiles.Stage, root: str, path: str) -> Iterator[Claim]:
@@ -167,7 +180,8 @@ def _environment(stage: dockerfiles.Stage, root: str, path: str) -> Iterator[Cla
 def _versions(source: SourceTree, found: dockerfiles.Dockerfile, where: docker.Place) -> Iterator[Claim | Finding]:
     """The versions of the languages that the stages start from, each for the root whose code it builds."""
     last = found.stage()
-    guessed = dockerfiles.is_for_development(found.path.rpartition("/")[2])
+    *folders, name = found.path.split("/")
+    guessed = dockerfiles.is_for_development(name) or bool(DEVELOPMENT_FOLDERS.intersection(folders))
     for stage in found.images():
         known = images.runtime(stage.image)
         toolchain, version = known or ("", None)

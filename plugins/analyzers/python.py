@@ -126,9 +126,10 @@ def _server_finding(server: str, path: str) -> Finding:
 
 
 def _toolchain(source: SourceTree, root: str) -> Iterator[Claim | Finding]:
-    for one in managers(source, root):
+    for position, one in enumerate(managers(source, root)):
         yield Claim(root, "python.package_manager", one.name, one.strength, [one.evidence])
-        yield from _missing_lockfile(source, root, one.name, one.evidence.path)
+        if position == 0:
+            yield from _missing_lockfile(source, root, one.name, one.evidence.path)
     here = next((one.evidence for one in managers(source, root)), None)
     if here is None:
         here = Evidence(next(iter(source.below(root)), root), None, "Python source")

@@ -160,7 +160,10 @@ def is_store(found: Dockerfile) -> bool:
 
 
 def is_proxy(source: SourceTree, found: Dockerfile, where: Place) -> bool:
-    """Whether the image is a web server with nothing but its settings: a proxy, no site."""
+    """Whether the image is a web server with nothing but its settings: a proxy, no site. Or another tool's image."""
+    base = images.image(found.stage().image)
+    if images.auxiliary(base.name) and not base.is_called(*images.FILE_SERVERS):
+        return True
     if not serves_files(found) or has_manifest(source, where.root):
         return False
     copy = served(found)

@@ -29,6 +29,7 @@ _GETTERS = frozenset(
 _TEST_WORDS: Final = frozenset({"test", "tests", "testing"})
 _READER_WORDS: Final = frozenset({"env", "environ", "environment", "getenv", "secret", "config"})
 _VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]{1,120}|[A-Z]{3,40}")
+_DEVELOPMENT_NAMES: Final = frozenset({"local", "dev", "devel", "develop", "development"})
 _FOR_TESTS: Final = re.compile(r"_?(?:Unit)?Test(?:ing|s)?(?:[A-Z_]|$)")
 _IMPORTED_READER = re.compile(r".*\.env(?=\.|$)")  # `from .base import env`
 
@@ -143,6 +144,14 @@ def is_test(path: str) -> bool:
     return bool(_TEST_WORDS.intersection((stem.partition("_")[0], stem.rpartition("_")[2]))) and stem != "test"
 
 
+def _is_for_development(source: SourceTree, path: str) -> bool:
+    """Whether a file of settings stands beside the one that production takes instead: `local.py`, `production.py`."""
+    name = path.rpartition("/")[2].removesuffix(".py")
+    if name not in _DEVELOPMENT_NAMES:
+        return False
+    return any(join(folder(path), f"{other}.py") in source for other in ("production", "prod", "product"))
+
+
 def module(source: SourceTree, path: str) -> Module | None:
     """One parsed file, or None if it can't be read as Python."""
     return once(source, f"python module {path}", lambda: _module(source, path))
@@ -208,7 +217,7 @@ def _files(source: SourceTree, root: str) -> Iterator[str]:
         if not path.endswith(".py"):
             continue
         inner = inside(root, path)
-        if is_test(inner) or any(path.startswith(o + "/") for o in others):
+        if is_test(inner) or any(path.startswith(o + "/") for o in others) or _is_for_development(source, path):
             continue
         found.append((inner.count("/"), path))
     yield from (path for _, path in sorted(found))

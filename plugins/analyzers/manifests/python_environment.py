@@ -147,7 +147,7 @@ def _readers(module: Module) -> dict[str, dict[str, str | None]]:
             found[local] = {}
         elif local == "env" and origin.endswith(".env"):
             found[origin] = {}  # `from .base import env`
-    for name, value in module.assigned:
+    for name, value in (*module.assigned, *_inside_functions(module)):
         if not isinstance(value, ast.Call):
             continue
         made = module.name(value.func)
@@ -160,6 +160,13 @@ def _readers(module: Module) -> dict[str, dict[str, str | None]]:
                 if item.arg and isinstance(item.value, ast.Tuple)
             }
     return found
+
+
+def _inside_functions(module: Module) -> Iterator[tuple[str, ast.expr]]:
+    """Names that are set anywhere: `def load(): env = Env()`."""
+    for node in module.nodes:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Call):
+            yield node.targets[0].id, node.value
 
 
 def _is_pair(node: ast.expr) -> bool:

@@ -161,6 +161,10 @@ def _managers(source: SourceTree, root: str) -> Iterator[Manager]:
     for lock, owner in locks:
         yield Manager(owner, "manifest", Evidence(lock, None, f"{owner}'s lockfile"))
     weaker: Strength = "convention" if locks else "manifest"
+    # A requirements file is what somebody installs from; a tool's table without its lockfile may only configure it.
+    if (file := requirements_file(source, root)) is not None:
+        yield Manager("pip", weaker, Evidence(join(root, file), None, "requirements file"))
+        weaker = "convention"
     for tool in ("uv", "poetry", "pdm"):
         if tool in tools and not any(owner == tool for _, owner in locks) and _configures(tools, tool):
             yield Manager(tool, weaker, Evidence(path, source.line(path, f"[tool.{tool}"), f"[tool.{tool}]"))
@@ -168,8 +172,7 @@ def _managers(source: SourceTree, root: str) -> Iterator[Manager]:
     if join(root, "Pipfile") in source and not any(owner == "pipenv" for _, owner in locks):
         yield Manager("pipenv", weaker, Evidence(join(root, "Pipfile"), None, "Pipfile"))
         weaker = "convention"
-    if (file := requirements_file(source, root)) is not None:
-        yield Manager("pip", weaker, Evidence(join(root, file), None, "requirements file"))
+    if file is not None:
         return
     for conda in CONDA_FILES:
         if join(root, conda) in source and not locks:

@@ -326,3 +326,55 @@ def test_source_mounted_into_a_languages_image_is_the_application_while_it_is_de
     (service,) = analysis.services
     assert (service.start_command, service.needs, service.images) == ("node i.js", ["mysql"], [])
     assert set(carried(analysis, "mysql")) == {"MYSQL_HOST", "MYSQL_USER", "MYSQL_PASSWORD", "MYSQL_DB"}
+
+
+def test_scripts_that_an_image_starts_say_what_its_processes_are(analyzed):
+    dockerfile = """
+        FROM python:3.12-slim
+        WORKDIR /app
+        COPY ./deploy/web /start
+        COPY deploy/scripts/ /scripts/
+        COPY . /app
+        ENTRYPOINT ["/scripts/entrypoint.sh"]
+    """
+    text = """
+        services:
+          django: &app
+            build: {context: ., dockerfile: deploy/Dockerfile}
+            command: /start
+          jobs:
+            <<: *app
+            command: bash /scripts/jobs
+          timetable:
+            <<: *app
+            command: deploy/timetable.sh
+          board:
+            <<: *app
+            command: /scripts/board
+          edge:
+            build: {context: deploy/edge}
+            image: shop_edge
+            ports: ["80:80", "443:443"]
+    """
+    files = {
+        "docker-compose.yml": text,
+        "deploy/Dockerfile": dockerfile,
+        "deploy/edge/Dockerfile": "FROM traefik:v3\nCOPY traefik.yml /etc/traefik/\n",
+        "deploy/web": "#!/bin/sh\nset -e\npython manage.py collectstatic --noinput\n"
+        "exec gunicorn shop.wsgi \\\n  --bind 0.0.0.0:5000\n",
+        "deploy/scripts/jobs": "# celery -A no worker\nexec celery -A shop worker\n",
+        "deploy/scripts/board": "celery -A shop flower --port=5555\n",
+        "deploy/scripts/entrypoint.sh": 'exec "$@"\n',
+        "deploy/timetable.sh": "celery -A shop beat\n",
+        "requirements.txt": "celery[redis]\nflask\n",
+        "shop/celery.py": "from celery import Celery\napp = Celery('shop')\n",
+        "shop/__init__.py": "",
+    }
+    (service,) = analyzed(files, plugins=PLUGINS).services
+    assert {one.name: (one.kind, one.role) for one in service.processes} == {
+        "web": ("web", "web"),
+        "jobs": ("worker", "worker:celery"),
+        "timetable": ("worker", "worker:celery-beat"),
+    }
+    assert (service.start_command, service.port) == ("/start", 5000)
+    assert service.build.dockerfile == "deploy/Dockerfile"

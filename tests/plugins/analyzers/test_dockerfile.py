@@ -226,3 +226,26 @@ def test_the_stage_that_production_runs_is_built_not_the_last_one(analyzed):
     )
     assert (service.root, service.build.target, service.port) == (".", "release", 3001)
     assert service.start_command == "node server.js"
+
+
+def test_a_script_that_ends_in_a_server_names_the_port(analyzed):
+    files = {
+        "Dockerfile": 'FROM python:3.12\nWORKDIR /srv\nCOPY . .\nENTRYPOINT ["./boot.sh"]\n',
+        "boot.sh": "#!/bin/bash\nflask db upgrade\nexec gunicorn -b :7000 app:app\n",
+        "app.py": "from flask import Flask\napp = Flask(__name__)\n",
+        "requirements.txt": REQUIREMENTS,
+    }
+    service = only(analyzed, files)
+    assert (service.kind, service.start_command, service.port) == ("web", "./boot.sh", 7000)
+
+
+def test_a_dockerfile_in_a_developer_s_folder_goes_behind_the_others(analyzed):
+    files = {
+        "docker/local/Dockerfile": "FROM python:3.10\nCOPY . .\nCMD flask run\n",
+        "docker/web/Dockerfile": "FROM python:3.12\nCOPY . .\nCMD gunicorn -b 0.0.0.0:8000 app:app\n",
+        "app.py": "from flask import Flask\napp = Flask(__name__)\n",
+        "requirements.txt": REQUIREMENTS,
+    }
+    service = only(analyzed, files)
+    assert service.build.dockerfile == "docker/web/Dockerfile"
+    assert (service.runtime.version, service.start_command) == ("3.12", "gunicorn -b 0.0.0.0:8000 app:app")

@@ -242,3 +242,15 @@ def test_the_only_file_of_a_project_is_its_program(analyzed):
 def test_tool_settings_alone_make_no_project(analyzed):
     analysis = analyzed({"pyproject.toml": "[tool.ruff]\nline-length = 100\n", "readme.md": ""})
     assert (analysis.services, analysis.libraries) == ([], [])
+
+
+def test_requirements_go_before_a_tool_without_its_lockfile(analyzed):
+    files = {
+        "requirements.txt": "flask\n",
+        "Pipfile": "[packages]\nflask = '*'\n",
+        "app.py": "from flask import Flask\napp = Flask(__name__)\n",
+    }
+    analysis = analyzed(files)
+    assert analysis.services[0].install_command.startswith("pip install -r requirements.txt")
+    assert "missing-lockfile" not in {one.rule for one in analysis.findings}
+    assert analyzed({**files, "Pipfile.lock": "{}"}).services[0].package_manager == "pipenv"

@@ -248,3 +248,19 @@ def test_a_folder_s_variable_without_a_path_keeps_nothing(analyzed):
         'import os\nA = os.getenv("DATA_DIR", False)\nSTORAGE_DIR = "STORAGE_DIR"\nUPLOAD_DIR = "uploads"\nprint(1)\n'
     )
     assert [one.path for one in analyzed({"main.py": code}).services[0].volumes] == ["uploads"]
+
+
+def test_a_reader_that_a_function_makes_is_read_too(variables):
+    code = """
+from environs import Env
+def load():
+    env = Env()
+    return env.str("BOT_TOKEN"), env.int("LIMIT", 5)
+"""
+    assert variables(code) == {"BOT_TOKEN": (True, None), "LIMIT": (False, "5")}
+
+
+def test_a_developer_s_settings_beside_production_s_are_not_read(analyzed):
+    code = "import os\nA = os.environ.get('MAIL_HOST', '{}')\n"
+    files = {"main.py": SCRIPT, "settings/local.py": code.format("mailpit"), "settings/production.py": code.format("")}
+    assert [(one.name, one.default) for one in analyzed(files).services[0].env] == [("MAIL_HOST", None)]
