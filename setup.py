@@ -68,6 +68,7 @@ PLUGINS = {
     "javascript-code": "analyzers.javascript_code",
     "memory": "analyzers.memory",
     "node": "analyzers.node",
+    "nx": "analyzers.nx",
     "overrides": "analyzers.overrides",
     "procfile": "analyzers.procfile",
     "python": "analyzers.python",

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from autostack.core import Claim, Evidence, NeedValue, SourceTree, hookimpl
 from autostack.core.source import above, folder
-from autostack.plugins.analyzers.manifests import environment, node
+from autostack.plugins.analyzers.manifests import environment, node, nx
 from autostack.plugins.analyzers.manifests.javascript_code import code
 from autostack.plugins.analyzers.manifests.javascript_frameworks import lone_programs
 from autostack.plugins.analyzers.manifests.javascript_syntax import Read
@@ -45,6 +45,7 @@ def project_uploaded(source: SourceTree) -> list[Claim]:
     """What the sources below each package.json read, and what each Prisma schema needs."""
     claims: list[Claim] = []
     alone = [root for root, _ in lone_programs(source)]
+    alone += [app.root for app in nx.applications(source) if node.package(source, app.root) is None]
     for root in [*(found.root for found in node.packages(source)), *alone]:
         for read in code(source, root).reads:
             claims += _read(root, read)

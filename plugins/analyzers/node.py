@@ -14,7 +14,7 @@ from autostack.core.roots import is_aside
 from autostack.core.source import above, join
 from autostack.core.strengths import Strength
 from autostack.plugins.analyzers.manifests import javascript_frameworks as frameworks
-from autostack.plugins.analyzers.manifests import node, node_build, releases
+from autostack.plugins.analyzers.manifests import node, node_build, nx, releases
 from autostack.plugins.analyzers.manifests.shape import at, first, mapping, text
 
 # Manifests of a language that has the last word where package.json only builds its assets.
@@ -69,7 +69,8 @@ def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
         claims += _toolchain(source, found, chosen)
         claims += _versions(source, found)
         claims += _system_packages(found)
-        if space and space.members and not _is_app(source, found):
+        over_others = bool(space and space.members) or any(app.top == found.root for app in nx.applications(source))
+        if over_others and not _is_app(source, found):
             continue
         row = frameworks.framework(source, found)
         claims += _identity(source, found)

@@ -30,7 +30,9 @@ class Driver(NamedTuple):
 @hookimpl
 def service_detected(service: Service, source: SourceTree) -> list[Claim]:
     """Claim what the service's drivers speak to, with the service's variables that carry the address."""
-    places = [service.root, *(one.root for one in service.toolchains if one.root != service.root)]
+    places = [service.root]
+    if service.kind != "static":  # pages need nothing of what their workspace's other members do
+        places += [one.root for one in service.toolchains if one.root != service.root]
     found: list[Driver] = []
     for place in places:
         found += drivers(source, place)

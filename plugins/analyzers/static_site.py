@@ -96,6 +96,8 @@ def _is_program(source: SourceTree, root: str) -> bool:
 def _builds(source: SourceTree, up: str, root: str) -> bool:
     """Whether a toolchain at or above a folder builds, or serves, what is in it."""
     names = roots.toolchains(source).get(up, frozenset())
+    if up == root and join(up, "project.json") in source:  # a project of Nx
+        return True
     package = node.package(source, up)
     if package is not None:
         row = frameworks.framework(source, package)

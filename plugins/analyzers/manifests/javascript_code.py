@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from autostack.core.source import SourceTree, folder
 from autostack.plugins.analyzers.manifests.javascript_syntax import GRAMMARS, Code, Listen, Read, Syntax, number, parse
+from autostack.plugins.analyzers.manifests.nx import applications
 from autostack.plugins.analyzers.manifests.once import once
 from autostack.plugins.analyzers.manifests.roots import toolchains
 
@@ -42,6 +43,7 @@ def code(source: SourceTree, root: str) -> Code:
 def files(source: SourceTree, root: str) -> list[str]:
     """The source files of one root that run in production, near ones first."""
     inner = {other for other, names in toolchains(source).items() if other != root and "node" in names}
+    inner |= {app.root for app in applications(source)} - {root}
     found = []
     for path in source.below(root):
         parts = (path if root == "." else path[len(root) + 1 :]).split("/")
