@@ -281,12 +281,17 @@ def _processes(source: SourceTree, apps: Sequence[App]) -> Iterator[Claim]:
     for app in apps:
         by_root[app.root].append(app)
     for root, members in by_root.items():
-        webs = [app for app in members if app.kind == "web"]
+        webs = [app for app in members if app.kind == "web" and not _is_tool(app)]
         ways = {(app.build.dockerfile, app.build.target) for app in members if app.build}
         for app in members:
-            alone = app.kind == "web" and len(webs) == 1
+            alone = webs == [app]
             name = "web" if alone else app.service.name.replace(".", "-")
             yield from _process(source, root, name, app, shared=len(ways) <= 1)
+
+
+def _is_tool(app: App) -> bool:
+    """Whether it is a dashboard beside the application: flower, storybook."""
+    return roles.auxiliary(roles.role(app.kind, app.script or app.command, app.service.name)) is not None
 
 
 def _process(source: SourceTree, root: str, name: str, app: App, shared: bool) -> Iterator[Claim]:
