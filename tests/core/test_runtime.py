@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 
 from autostack.core import pipeline, worker
 from autostack.core.errors import Busy
-from autostack.core.settings import Settings
+from autostack.core.settings import NO_LIMITS, Settings
 
 if TYPE_CHECKING:
     from tests.conftest import Core, OpenCore, PluginFolder
@@ -42,9 +43,9 @@ asyncio.run(main())
 class Server:
     """A core in a process of its own."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, code: str = SERVE) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, str(settings.data_dir), settings.plugins],
+            [sys.executable, "-c", code, str(settings.data_dir), settings.plugins],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -241,6 +242,73 @@ async def test_what_a_crash_left_among_the_archives_is_removed(settings: Setting
     async with open_core() as core:
         assert not orphan.exists()
         assert core.runtime.projects.archive(kept.upload).exists()
+
+
+# takes uploads in, one after the other, and writes down each that it has acknowledged
+CLIENT = """
+import asyncio
+import io
+import os
+import sys
+import zipfile
+from pathlib import Path
+from autostack.core.archive import read_upload
+from autostack.core.runtime import open_runtime
+from autostack.core.settings import NO_LIMITS, Settings
+
+def archive(number):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr("index.html", f"<h1>{number}</h1>")
+    buffer.seek(0)
+    return buffer
+
+async def main():
+    data = Path(sys.argv[1])
+    settings = Settings(data_dir=data, registration="open", limits=NO_LIMITS)
+    async with open_runtime(settings, "the server") as runtime:
+        print("ready", runtime.host.pid, flush=True)
+        user = (await runtime.users.by_email("a@example.org") or await runtime.users.register("a@example.org", None)).id
+        acknowledged = os.open(data / "acknowledged", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        projects = [await runtime.projects.create(user, f"project {n}") for n in range(4)]
+        for number in range(10_000):
+            stored = data / f"incoming{number % 4}.zip"
+            received = read_upload(archive(number), stored)
+            _, event = await runtime.projects.accept(user, projects[number % 4].id, received, stored, None)
+            os.write(acknowledged, f"{event}\\n".encode())
+            await asyncio.sleep(0.01)
+
+asyncio.run(main())
+"""
+
+
+async def test_random_kills_lose_nothing_that_was_accepted_and_do_nothing_twice(
+    settings: Settings, open_core: OpenCore
+) -> None:
+    pauses = random.Random(20260102)
+    for _ in range(6):
+        server = Server(settings, CLIENT)
+        time.sleep(pauses.uniform(0.05, 0.6))
+        server.kill()
+    async with open_core(limits=NO_LIMITS) as core:
+        waiting = "select id from events where status in ('queued', 'running') limit 1"
+        while row := await core.runtime.database.fetch_one(waiting):
+            await core.runtime.ended(int(str(row["id"])))
+        acknowledged = (settings.data_dir / "acknowledged").read_text().split()
+        assert len(acknowledged) > 10
+        events = await core.runtime.database.fetch_all("select id, name, status, cause from events")
+        accepted = {int(str(row["id"])) for row in events if row["name"] == "project.uploaded"}
+        assert {int(event) for event in acknowledged} <= accepted
+        for stage in pipeline.PIPELINE[:2]:
+            asked = sorted(int(str(row["id"])) for row in events if row["name"] == stage.event)
+            ends = sorted(int(str(row["cause"])) for row in events if row["name"] in (stage.done, stage.failed))
+            assert ends == asked  # each ends once
+        statuses = {str(row["status"]) for row in events}
+        assert statuses <= {"fact", "done", "superseded", "dead"}
+        kept = {path.stem for path in settings.archives.glob("*.zip")}
+        uploads = await core.runtime.database.fetch_all("select id from uploads")
+        assert kept == {str(row["id"]) for row in uploads}
+        assert await core.runtime.database.fetch_all("pragma integrity_check") == [{"integrity_check": "ok"}]
 
 
 # ---- newer work, cancelling
