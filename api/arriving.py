@@ -42,16 +42,18 @@ def incoming(settings: Settings) -> Path:
 async def upload(folder: Path) -> AsyncIterator[tuple[BinaryIO, str | None]]:
     """The archive that this request carries, at its beginning, and its name; what it is, its bytes decide.
 
-    Raises UnsupportedMediaType for another kind of body, InputRefused for a form without the file or an empty one.
+    Raises UnsupportedMediaType for another kind of body, InputRefused for a form with no file or several, or an empty one.
     """
     if request.content_encoding not in (None, "", "identity"):
         raise UnsupportedMediaType("Send the archive without Content-Encoding.")
     kind = request.mimetype
     os.makedirs(folder, mode=0o700, exist_ok=True)
     if kind == FORM:
-        file = (await request.files).get(FIELD)
-        if file is None:
-            raise InputRefused(f"The form has no file in its field {FIELD!r}: curl -F {FIELD}=@app.zip", field=FIELD)
+        files = (await request.files).getlist(FIELD)
+        if len(files) != 1:
+            found = f"has {len(files)} files" if files else "has no file"
+            raise InputRefused(f"The form {found} in its field {FIELD!r}: curl -F {FIELD}=@app.zip", field=FIELD)
+        file = files[0]
         yield _checked(cast(BinaryIO, file.stream)), _name(file.filename)
     elif kind in RAW:
         with tempfile.TemporaryFile(dir=folder) as raw:

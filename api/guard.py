@@ -30,6 +30,9 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
 UNSAFE_METHODS: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+# How long an answer waits for the end of a body that is refused.
+DRAIN_S: Final = 2.0
+
 LOCAL_NAMES: Final = frozenset({"localhost", "localhost.localdomain"})
 
 # No script or style stands inside a page, nothing is loaded from elsewhere, nobody may frame it.
@@ -201,6 +204,7 @@ class _Exchange:
         self._began = time.perf_counter()
         self._received = 0
         self._complete = False
+        self._arrived = asyncio.Event()  # the whole body, or no more of it
         self._broken: Refusal | None = None
         self._status: int | None = None
 
@@ -237,21 +241,31 @@ class _Exchange:
             async with asyncio.timeout(self._deadline - time.monotonic()):
                 message = await self._receive()
         except TimeoutError:
-            self._broken = Refusal(408, "request-timeout", f"The body did not arrive within {self._seconds:.0f} s.")
-            return {"type": "http.disconnect"}
+            return self._broke(
+                Refusal(408, "request-timeout", f"The body did not arrive within {self._seconds:.0f} s.")
+            )
         if message["type"] != "http.request":
+            self._arrived.set()
             return message
         body = message.get("body", b"")
         self._received += len(body) if isinstance(body, bytes | bytearray) else 0
         self._complete = not message.get("more_body", False)
         if self._received > self.limit:
-            self._broken = self.body_refusal()
-            return {"type": "http.disconnect"}
+            return self._broke(self.body_refusal())
+        if self._complete:
+            self._arrived.set()
         return message
+
+    def _broke(self, refusal: Refusal) -> Message:
+        self._broken = refusal
+        self._arrived.set()
+        return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = int(str(message["status"]))
+            if self._status >= 400 and self._broken is None:
+                await self._wait_for_body()
             headers: list[tuple[bytes, bytes]] = list(message.get("headers", []))  # type: ignore[call-overload]
             present = {name.lower() for name, _ in headers}
             headers += [(name, value) for name, value in SECURITY_HEADERS if name not in present]
@@ -281,10 +295,16 @@ class _Exchange:
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
         self._log(refusal.code)
 
+    async def _wait_for_body(self) -> None:
+        """Before an early error: the application still reads the body, which it doesn't need, as long as it arrives."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                await self._arrived.wait()
+
     async def _drain(self) -> None:
         left = 4 * self.limit
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(DRAIN_S):
                 while not self._complete and left > 0:
                     message = await self._receive()
                     if message["type"] != "http.request":

@@ -24,7 +24,7 @@ from hypercorn.config import Config
 from hypercorn.middleware import ProxyFixMiddleware
 from hypercorn.typing import ASGIFramework
 
-from autostack.api import logs
+from autostack.api import connections, logs
 from autostack.api.app import create_app, create_inner_app
 from autostack.api.arriving import incoming
 from autostack.api.state import Api, Role, make_api
@@ -78,6 +78,9 @@ def serve(settings: Settings, *, ready: Callable[[list[str]], None] | None = Non
     Raises Busy if another server has the database, or a port is taken; and what `open_runtime` raises.
     """
     logs.configure()
+    connections.take_descriptors()
+    connections.speak_http_1_alone()
+    connections.let_go_of_broken_connections()
     return asyncio.run(_serve(settings, ready))
 
 

@@ -150,11 +150,14 @@ async def test_a_refused_upload_names_its_entry_and_leaves_nothing(owner: Client
 async def test_what_is_no_upload_says_what_one_is(owner: Client) -> None:
     project = await new_project(owner)
     other_field, kind = form(FLASK_APP, field="archive")
+    one = form(FLASK_APP)[0]
+    two = one.removesuffix(b"--edge--\r\n") + one
     cases: list[tuple[bytes, dict[str, str], int]] = [
         (b"", {"Content-Type": "application/zip"}, 400),
         (FLASK_APP, {"Content-Type": "text/plain"}, 415),
         (FLASK_APP, {"Content-Type": "application/zip", "Content-Encoding": "gzip"}, 415),
         (other_field, kind, 400),
+        (two, kind, 400),
         (b"no form at all", kind, 400),
         (FLASK_APP, {"Content-Type": "multipart/form-data"}, 400),
     ]

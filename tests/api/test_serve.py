@@ -172,6 +172,42 @@ def test_a_long_or_broken_head_is_refused(server: Server) -> None:
     assert server.ask("GET", "/health")[0] == 200
 
 
+def test_http_2_is_not_spoken(server: Server) -> None:
+    assert b"HTTP/1.1 4" in server.raw(b"PRI * HTTP/2.0\r\nHost: localhost\r\n\r\nSM\r\n\r\n")
+    upgrade = b"Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"
+    assert server.raw(b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + upgrade + b"\r\n\r\n").startswith(
+        b"HTTP/1.1 200"
+    )
+
+
+def test_requests_that_nobody_waits_for_cost_no_memory(tmp_path: Path) -> None:
+    server = start(tmp_path)
+    try:
+        one = b"GET /api/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        server.ask("GET", "/api/openapi.json")
+        before = resident_mib(server)
+        for _ in range(5):
+            with socket.create_connection(("127.0.0.1", server.ports["gateway"])) as client:
+                client.sendall(one * 400)
+        deadline = time.monotonic() + 60
+        while server.log.read_bytes().count(b'"/api/openapi.json"') < 2001:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert resident_mib(server) - before < 40  # the answers are 100 MiB
+    finally:
+        end(server)
+
+
+def resident_mib(server: Server) -> int:
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) // 1024
+
+
+def test_an_upload_that_is_refused_early_still_hears_why(server: Server) -> None:
+    status, _, body = server.ask("POST", "/api/projects/none/uploads", os.urandom(9_000_000), Authorization="Bearer x")
+    assert (status, json.loads(body)["code"]) == (401, "unauthenticated")
+
+
 def test_events_come_live_and_again_from_where_one_left(server: Server, token: str) -> None:
     project = server.json("POST", "/api/projects", {"name": "watched"}, token)["id"]
     with Stream(server, f"/api/projects/{project}/events", token) as live:
