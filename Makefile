@@ -9,6 +9,7 @@ demo: .venv/.autostack
 	@echo "  (the command is .venv/bin/autostack here; put .venv/bin on your PATH to leave that out)"
 
 test: .venv/.autostack-dev .tools/.installed
+	@sh tests/setup.sh
 	@sh tests/run.sh
 
 setup: .venv/.autostack-dev
@@ -20,6 +21,7 @@ types: .venv/.autostack-dev
 	@sh tests/run.sh types
 
 tests: .venv/.autostack-dev .tools/.installed
+	@sh tests/setup.sh
 	@sh tests/run.sh tests
 
 wheel: .venv/.autostack-dev

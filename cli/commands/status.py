@@ -62,7 +62,8 @@ def _show(project: ProjectRecord, standing: Standing) -> None:
 
     deployment, found = standing.deployment, standing.found
     well = found.state == "done"
-    state = "running" if well else deployment.status if deployment.status != "running" else "not well"
+    ill = "not well" if found.url else "not running"
+    state = "running" if well else deployment.status if deployment.status != "running" else ill
     terminal.say(
         f"{terminal.bold(terminal.clean(project.name))} on {deployment.target}: "
         f"{terminal.colored(state, 'green' if well else 'yellow')}  {found.url or ''}".rstrip()

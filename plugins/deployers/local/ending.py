@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def destroy(deployment: Deployment, keep: bool, ctx: Context) -> Outcome:
-    """End all processes; without `keep`, remove everything in the workspace."""
+    """End all processes; without `keep`, remove the workspace."""
     workspace = Workspace.of(ctx)
     state = workspace.state()
     ctx.progress(0, 2, "stopping")
@@ -38,6 +38,7 @@ def destroy(deployment: Deployment, keep: bool, ctx: Context) -> Outcome:
             shutil.rmtree(entry)
         else:
             entry.unlink()
+    workspace.top.rmdir()
     return Outcome(state="done")
 
 

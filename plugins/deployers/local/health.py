@@ -13,6 +13,7 @@ from autostack.plugins.deployers.local.workspace import Program, Started
 LIMIT_S = 60.0  # seconds until a program must be well
 SETTLE_S: Final = 1.5  # a program without a port is well if it lives this long
 _HOSTS: Final = ("127.0.0.1", "::1")
+_READ: Final = 2**20  # bytes of an answer that are waited for
 
 
 def answers(port: int, path: str | None, timeout: float = 5.0) -> bool:
@@ -76,7 +77,9 @@ def _ask(host: str, port: int, path: str | None, timeout: float) -> bool:
         connection = http.client.HTTPConnection(host, port, timeout=timeout)
         try:
             connection.request("GET", path, headers={"Host": f"localhost:{port}", "User-Agent": "AutoStack"})
-            return connection.getresponse().status < 500
+            answer = connection.getresponse()
+            answer.read(_READ)  # closing a connection with something unread resets it, which servers log as an error
+            return answer.status < 500
         finally:
             connection.close()
     except (OSError, http.client.HTTPException):

@@ -108,11 +108,19 @@ class Handler(SimpleHTTPRequestHandler):
         return True
 
 
+class Server(ThreadingHTTPServer):
+    """A thread for each connection. Whoever goes away before the answer is no error."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # passed through as they come
+
+
 def main(folder: str, port: str, *routes: str) -> None:
     """Serve until the process is ended."""
     Handler.folder = folder
     Handler.routes = {path: int(to) for path, _, to in (route.partition("=") for route in routes)}
-    with ThreadingHTTPServer(("127.0.0.1", int(port)), Handler) as server:
+    with Server(("127.0.0.1", int(port)), Handler) as server:
         server.serve_forever()
 
 
