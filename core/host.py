@@ -218,9 +218,12 @@ class Session:
     def end(self) -> None:
         """End the child with all that it started and didn't name."""
         if self._channel is not None:
-            if self.pid is not None:
+            if self.pid is not None and self._limit.outside:
                 end_tree(self.pid, keep=self.kept)
-                self.pid = None
+            elif self.pid is not None:  # it could start nothing, so that one signal does instead of a look at /proc
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self.pid, signal.SIGKILL)
+            self.pid = None
             self._channel.close()
             self._channel = None
 
