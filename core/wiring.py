@@ -34,11 +34,23 @@ def environment(analysis: Analysis, service: Service) -> dict[str, Text]:
         for call in service.calls:
             if call.env and port and call.service in (other.name, other.root) and not is_public_env(service, call.env):
                 found.setdefault(call.env, Text(f"http://{id}:{port}"))
+    for env in run_env(service):
+        if env.default is not None and not env.secret and _is_declared(analysis, service, env):
+            found.setdefault(env.name, Text(env.default))
     if service.port_env and not is_static(service):
         port = next((port_of(service, p) for p in service.processes if is_main(service, p)), None)
         if port:
             found[service.port_env] = Text(str(port))
     return {name: found[name] for name in sorted(found) if NAME.fullmatch(name)}
+
+
+def _is_declared(analysis: Analysis, service: Service, env: Env) -> bool:
+    """Whether a value is the user's word or a deployment file's (`MODE: production` in compose), not what code assumes.
+
+    The code's own default needs no setting; a declared value holds only if it is set.
+    """
+    why = analysis.why.get(f"{service.root}#env.{env.name}")
+    return why is not None and why.strength in ("override", "declared")
 
 
 def run_env(service: Service) -> list[Env]:

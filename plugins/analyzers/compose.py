@@ -86,8 +86,9 @@ def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
             said += _resources(source, stores, apps)
             said += _others(source, file, stores, apps)
         said += _processes(source, apps)
+        hosts = sorted({host for service in file.services.values() for host in service.hosts})
         for app in apps:
-            said += _service(source, app, stores, apps)
+            said += _service(source, app, apps, hosts)
     return said
 
 
@@ -243,6 +244,8 @@ def _part(name: str, value: str | None, store: Store, stores: Sequence[Store], a
     if not environment.NAME.fullmatch(name):
         return None
     plain = dockerfiles.expand(value or "", {})
+    if name.upper() in ("DB", "DATABASE") and plain.lower() in _ENGINES:
+        return None  # which database it is, not what it is called
     if "://" in plain:
         return ResourceEnv(name, "url") if _host_in(plain, store.service.hosts) else None
     if _host_in(plain, store.service.hosts):
@@ -259,6 +262,7 @@ def _part(name: str, value: str | None, store: Store, stores: Sequence[Store], a
     return environment.carried(name, part) if part and (beside or part != "host" or not plain) else None
 
 
+_ENGINES = frozenset({"postgres", "postgresql", "pgsql", "mysql", "mariadb", "sqlite", "sqlite3", "mongodb", "mongo"})
 _HOST = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -347,10 +351,8 @@ def _ports(app: App) -> list[Port]:
 # ---------------------------------------------------------------------------------------------- the rest of a service
 
 
-def _service(source: SourceTree, app: App, stores: Sequence[Store], apps: Sequence[App]) -> Iterator[Claim]:
+def _service(source: SourceTree, app: App, apps: Sequence[App], hosts: Sequence[str]) -> Iterator[Claim]:
     service = app.service
-    others = [*(store.service for store in stores), *(app.service for app in apps)]
-    hosts = sorted({host for other in others for host in other.hosts})
     set_port = (service.env.get("PORT") or "").strip()
     if app.kind == "web" and set_port.isdigit() and 0 < int(set_port) < 65_536:
         line = service.key_line(source, "environment")

@@ -169,7 +169,10 @@ def _environ(analysis: Analysis, component: Component, service: Service) -> list
     for name in component.env:
         env = read.get(name)
         must = env is not None and ((env.required and env.default is None) or (env.secret and can_be_generated(name)))
-        found.append((name, known.get(name, Text(Variable(name, required=True)) if must else None)))
+        value = known.get(name, Text(Variable(name, required=True)) if must else None)
+        if env is not None and env.default and "}" not in env.default and value == Text(env.default):
+            value = Text(Variable(name, default=env.default))  # what is set in .env goes before what the source says
+        found.append((name, value))
     return found
 
 

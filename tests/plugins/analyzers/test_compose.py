@@ -378,3 +378,25 @@ def test_scripts_that_an_image_starts_say_what_its_processes_are(analyzed):
     }
     assert (service.start_command, service.port) == ("/start", 5000)
     assert service.build.dockerfile == "deploy/Dockerfile"
+
+
+def test_the_name_of_an_engine_is_no_database_s_name(analyzed):
+    text = """
+        services:
+          web:
+            build: .
+            ports: ["8000:8000"]
+            environment: {DB: postgres, DB_HOST: db, MAIL_HOST: post}
+          db: {image: "postgres:16"}
+          post: {image: axllent/mailpit}
+    """
+    files = {
+        "compose.yaml": text,
+        "Dockerfile": "FROM python:3.12\nCMD gunicorn app:app\n",
+        "requirements.txt": "flask\n",
+    }
+    analysis = analyzed(files, plugins=PLUGINS)
+    assert carried(analysis, "db") == {"DB_HOST": "host"}
+    assert {one.name: one.default for one in analysis.services[0].env} == {
+        "DB": "postgres", "DB_HOST": None, "MAIL_HOST": None,
+    }  # fmt: skip

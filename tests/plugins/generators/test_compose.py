@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from autostack.core.model import Analysis, Build, Call, Env, GeneratedFile, Port, Process, Project, Volume
+from autostack.core.model import Analysis, Build, Call, Env, GeneratedFile, Port, Process, Project, Volume, Why
 from autostack.plugins.deployers import compose as target
 from autostack.plugins.generators import compose
 from tests.plugins.generators.samples import SHOP_FILES, django, node, python, shop, site, source
@@ -232,3 +232,15 @@ def test_a_circle_of_calls_still_gives_a_file(tmp_path: Path) -> None:
     other = node("chat", calls=[Call("notes")])
     services = parsed(tmp_path, Analysis(services=[one, other]))["services"]
     assert {"notes", "chat"} <= set(services)
+
+
+def test_values_that_the_source_declares_are_set_and_can_be_replaced(tmp_path: Path) -> None:
+    service = replace(python(), env=[Env("MODE", False, False, "production", "run", False, []), *python().env])
+    service.env.append(Env("LEVEL", False, False, "info", "run", False, []))
+    why = {
+        f"{service.root}#env.MODE": Why(None, "declared", "compose", []),
+        f"{service.root}#env.LEVEL": Why(None, "convention", "python_code", []),
+    }
+    environ = parsed(tmp_path, Analysis(services=[service], why=why))["services"][service.name]["environment"]
+    assert environ["MODE"] == "${MODE:-production}"
+    assert environ["LEVEL"] is None
