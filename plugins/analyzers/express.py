@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autostack.core import Claim, Evidence, SourceTree, hookimpl
+from autostack.core import Claim, Evidence, Finding, SourceTree, hookimpl
+from autostack.core.roots import is_aside
 from autostack.plugins.analyzers.manifests import javascript_frameworks as frameworks
 from autostack.plugins.analyzers.manifests import node
 from autostack.plugins.analyzers.manifests.javascript_code import code
-from autostack.plugins.analyzers.manifests.javascript_syntax import HEALTH_PATHS, Code, Listen
+from autostack.plugins.analyzers.manifests.javascript_routes import HEALTH_PATHS
+from autostack.plugins.analyzers.manifests.javascript_syntax import Code, Listen, Route
 
 # Where the listening call most likely stands: earlier ones are believed first.
 MAX_SERVED = 50  # folders that are looked at
@@ -16,9 +18,9 @@ ENTRY_NAMES = ("server", "index", "app", "main", "www")
 
 
 @hookimpl
-def project_uploaded(source: SourceTree) -> list[Claim]:
+def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
     """What each package that depends on a server library says, by its manifest and its code."""
-    claims: list[Claim] = []
+    claims: list[Claim | Finding] = []
     for found in node.packages(source):
         row = frameworks.framework(source, found)
         started = frameworks.production_script(found) or frameworks.server_entry(source, found)
@@ -34,6 +36,8 @@ def project_uploaded(source: SourceTree) -> list[Claim]:
         if row is None or row.kind in ("server", "meta"):
             claims += _listens(found.root, said)
             claims += _served(source, found.root, said)
+            if started and not is_aside(found.root):
+                claims += _unreachable(said, row)
     for root, _ in frameworks.lone_programs(source):
         claims += _listens(root, code(source, root))
     return claims
@@ -47,10 +51,30 @@ def _listens(root: str, said: Code) -> Iterator[Claim]:
     moved = next((one for one in ordered if one.env), None)
     if moved:
         yield Claim(root, "port_env", moved.env, "manifest", [Evidence(moved.path, moved.line, "sets the port")])
-    routes = sorted(said.health, key=lambda route: (HEALTH_PATHS.index(route.route), route.path, route.line))
+    routes = sorted(said.health, key=_usual)
     if routes:
         evidence = [Evidence(routes[0].path, routes[0].line, "health route")]
         yield Claim(root, "health_path", routes[0].route, "manifest", evidence)
+
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def _unreachable(said: Code, row: frameworks.Framework | None) -> Iterator[Finding]:
+    """A server that answers on its own machine only: https://fastify.dev/docs/latest/Reference/Server/#listen."""
+    for listen in sorted(said.listens, key=_standing)[:1]:
+        bare = listen.host == "" and row is not None and row.name == "fastify"
+        if listen.host in LOOPBACK or bare:
+            yield Finding(
+                "listens-on-loopback", "high", listen.path, listen.line,
+                "The server answers on localhost only: outside of its container nobody can reach it",
+                "Let it listen on 0.0.0.0, for example as `host`",
+            )  # fmt: skip
+
+
+def _usual(route: Route) -> tuple[int, str, int]:
+    known = next((i for i, path in enumerate(HEALTH_PATHS) if route.route.endswith(path)), len(HEALTH_PATHS))
+    return (known, route.path, route.line)
 
 
 def _standing(listen: Listen) -> tuple[int, int, str, int]:

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from autostack.core import Claim, Evidence, NeedValue, SourceTree, hookimpl
+from autostack.core import Claim, Evidence, NeedValue, ResourceEnv, SourceTree, hookimpl
 from autostack.core.source import above, folder
 from autostack.plugins.analyzers.manifests import environment, node, nx
 from autostack.plugins.analyzers.manifests.javascript_code import code
 from autostack.plugins.analyzers.manifests.javascript_frameworks import lone_programs
-from autostack.plugins.analyzers.manifests.javascript_syntax import Read
+from autostack.plugins.analyzers.manifests.javascript_stores import SQLITE_FILE
+from autostack.plugins.analyzers.manifests.javascript_syntax import Read, Store
 
 # Variables that services of others ask for, which the program runs without.
 OPTIONAL = (
@@ -26,6 +27,11 @@ OPTIONAL = (
     "ROLLBAR_",
     "BUGSNAG_",
 )
+
+MAX_STORES = 20
+# Variables that whoever runs the program sets anyway.
+SET_BY_PLATFORM = ("NODE_ENV", "PORT", "HOST", "HOSTNAME")
+_DATABASE_NAME = re.compile(r"(?:^|_)(?:DB|DATABASE|SQLITE)(?:_|$)")
 
 # What Vite itself puts into `import.meta.env`. https://vite.dev/guide/env-and-mode#built-in-constants
 BUILT_IN = ("MODE", "BASE_URL", "PROD", "DEV", "SSR")
@@ -47,18 +53,25 @@ def project_uploaded(source: SourceTree) -> list[Claim]:
     alone = [root for root, _ in lone_programs(source)]
     alone += [app.root for app in nx.applications(source) if node.package(source, app.root) is None]
     for root in [*(found.root for found in node.packages(source)), *alone]:
-        for read in code(source, root).reads:
-            claims += _read(root, read)
+        said = code(source, root)
+        optional = {read.name for read in said.reads if read.tested or read.default is not None}
+        for read in said.reads:
+            claims += _read(root, read, optional)
+        for store in said.stores[:MAX_STORES]:
+            claims += _store(root, store, optional)
+        for path, where, line in said.uploads[:MAX_STORES]:
+            claims.append(Claim(root, f"volumes.{path}", "uploads", "convention", [Evidence(where, line, "uploads")]))
     for path in source.files:
         if path.endswith(".prisma"):
             claims += _prisma(source, path)
     return claims
 
 
-def _read(root: str, read: Read) -> Iterator[Claim]:
+def _read(root: str, read: Read, known_optional: set[str]) -> Iterator[Claim]:
     important = environment.is_secret(read.name) or environment.part(read.name) == "url"
     optional = read.name.startswith(OPTIONAL) or read.public or environment.is_public(read.name)
-    required = read.needed or (read.default is None and important and not optional)
+    required = read.needed or (important and not optional and read.name not in known_optional)
+    required = required and read.name not in SET_BY_PLATFORM
     setting = environment.setting(read.name, read.default, required)
     if setting is None or (read.public and read.name in BUILT_IN):
         return
@@ -67,8 +80,38 @@ def _read(root: str, read: Read) -> Iterator[Claim]:
     evidence = [Evidence(read.path, read.line, f"reads {read.name}")]
     yield Claim(root, f"env.{read.name}", setting, "manifest", evidence)
     kind = environment.scheme(read.default or "")
-    if kind and not setting.public:
+    if kind == "sqlite" or (not kind and _is_sqlite_file(read)):
+        part = "url" if ":" in (read.default or "") else "database"
+        carried = environment.carried(read.name, part)
+        yield from _sqlite(root, read.default or "", evidence, (carried,) if carried else ())
+    elif kind and not setting.public:
         yield Claim(root, f"needs.{kind}", environment.need(read.name, kind), "manifest", evidence)
+
+
+def _is_sqlite_file(read: Read) -> bool:
+    return bool(_DATABASE_NAME.search(read.name.upper())) and SQLITE_FILE.fullmatch(read.default or "") is not None
+
+
+def _store(root: str, store: Store, optional: set[str]) -> Iterator[Claim]:
+    """A client that is opened in the code: what the variable carries, whatever it is called."""
+    evidence = [Evidence(store.path, store.line, f"opens {store.kind}")]
+    if store.kind == "sqlite":
+        carried = environment.carried(store.env, "database") if store.env else None
+        yield from _sqlite(root, store.file or "", evidence, (carried,) if carried else ())
+    elif store.env:
+        carried = environment.carried(store.env, "url")
+        value = NeedValue(required=store.env not in optional, env=(carried,) if carried else ())
+        yield Claim(root, f"needs.{store.kind}", value, "manifest", evidence)
+
+
+def _sqlite(root: str, file: str, evidence: list[Evidence], env: tuple[ResourceEnv, ...]) -> Iterator[Claim]:
+    """A SQLite file: the need, and the folder (or, at the top, the file) that must last."""
+    if ":memory:" in file:
+        return
+    yield Claim(root, "needs.sqlite", NeedValue(env=env), "manifest" if env else "convention", evidence)
+    path = re.sub(r"^(?:sqlite:(?://)?|file:)", "", file).partition("?")[0].removeprefix("./")
+    if path and SQLITE_FILE.fullmatch(path) and ".." not in path.split("/"):
+        yield Claim(root, f"volumes.{folder(path) if '/' in path else path}", "database", "convention", evidence)
 
 
 def _prisma(source: SourceTree, path: str) -> Iterator[Claim]:

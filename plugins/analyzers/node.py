@@ -462,9 +462,8 @@ def _findings(
     config = frameworks.config_text(source, found, row) if row and row.name in PLATFORM_ADAPTERS else None
     adapter = PLATFORM_ADAPTERS[row.name].search(config[1]) if row and config else None
     if row and config and adapter:
-        rule = "sveltekit-adapter-auto" if adapter[0].endswith("-auto") else "platform-adapter"
         yield Finding(
-            rule, "medium", config[0], source.line(config[0], adapter[0]),
+            "platform-adapter", "medium", config[0], source.line(config[0], adapter[0]),
             f"{adapter[0]} builds nothing that a server of one's own could start",
             "Use @sveltejs/adapter-node, or @sveltejs/adapter-static for plain files" if row.name == "sveltekit"
             else "Use @astrojs/node, or no adapter for plain files",

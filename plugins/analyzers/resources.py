@@ -10,8 +10,10 @@ from autostack.core.vocabulary import RESOURCE_FAMILIES
 from autostack.plugins.analyzers.manifests import node, python
 from autostack.plugins.analyzers.manifests.drivers import DRIVERS, EXTRAS, OPTIONAL, bound
 from autostack.plugins.analyzers.manifests.environment import scheme
+from autostack.plugins.analyzers.manifests.javascript_code import code
 from autostack.plugins.analyzers.manifests.python_environment import reads
 from autostack.plugins.analyzers.manifests.python_imports import imported
+from autostack.plugins.analyzers.manifests.python_project import libraries
 
 if TYPE_CHECKING:
     from autostack.core import Service, SourceTree
@@ -38,19 +40,37 @@ def service_detected(service: Service, source: SourceTree) -> list[Claim]:
         found += drivers(source, place)
         if found:
             break
+    known = {one.dependency for one in found}
+    for library in _libraries(source, service.root):
+        found += [one for one in drivers(source, library) if one.dependency not in known]
     strength: Strength = "manifest"
     if not found and service.language == "python" and not python.has_manifest(source, service.root):
         found, strength = _imports(source, service.root), "guess"
     names = [one.name for one in service.env]
     fallback = _falls_back_to_sqlite(service, source)
+    tested = {read.name for read in code(source, service.root).reads if read.tested}
     claims = []
     for driver in found:
         replaceable = fallback and RESOURCE_FAMILIES.get(driver.kind) == "sql" and driver.kind != "sqlite"
-        value = NeedValue(required=driver.required and not replaceable, env=bound(driver.kind, names))
+        carried = bound(driver.kind, names)
+        addresses = {one.name for one in carried if one.part in ("url", "host")}
+        conditional = bool(addresses) and addresses <= tested  # `process.env.REDIS_URL ? new Redis(…) : null`
+        value = NeedValue(required=driver.required and not replaceable and not conditional, env=carried)
         claims.append(Claim(service.root, f"needs.{driver.kind}", value, strength, [driver.evidence]))
         # an address has to name the driver (postgresql+asyncpg://): whoever writes one asks the libraries
         claims.append(Claim(service.root, "libraries", [driver.dependency], strength, [driver.evidence]))
     return claims
+
+
+def _libraries(source: SourceTree, root: str) -> list[str]:
+    """The roots of this source that a Python service installs: a store that they speak to is the service's."""
+    found: list[str] = []
+    for place in (waiting := [root]):
+        for other, _ in libraries(source, place):
+            if other not in waiting:
+                waiting.append(other)
+                found.append(other)
+    return found
 
 
 def drivers(source: SourceTree, root: str) -> list[Driver]:

@@ -11,7 +11,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from autostack.core.source import SourceTree, folder
-from autostack.plugins.analyzers.manifests.javascript_syntax import GRAMMARS, Code, Listen, Read, Syntax, number, parse
+from autostack.plugins.analyzers.manifests import javascript_routes as routes
+from autostack.plugins.analyzers.manifests.javascript_stores import stores
+from autostack.plugins.analyzers.manifests.javascript_syntax import (
+    GRAMMARS,
+    Code,
+    Listen,
+    Read,
+    Route,
+    Syntax,
+    number,
+    parse,
+)
 from autostack.plugins.analyzers.manifests.nx import applications
 from autostack.plugins.analyzers.manifests.once import once
 from autostack.plugins.analyzers.manifests.roots import toolchains
@@ -31,7 +42,8 @@ _ASIDE_FILE = re.compile(
 # One of these bytes must be in a file for it to be parsed.
 MARKS = (
     b"process.env", b"import.meta", b".listen", b"listen(", b"createServer", b".env.get", b"Bun.", b"serve(", b"static",
-    b"onfig.get", b"onfigService", b"ealth", b"createEnv", b"sendFile", b"fetch", b"/ping", b"/status",
+    b"onfig.get", b"onfigService", b"ealth", b"createEnv", b"sendFile", b"fetch", b"/ping", b"/status", b"sqlite",
+    b"multer", b".use(", b"setGlobalPrefix", b"mongoose", b"connect",
 )  # fmt: skip
 
 
@@ -80,9 +92,71 @@ def _scan(source: SourceTree, root: str) -> Code:
             continue
         tree = parse(raw, GRAMMARS[posixpath.splitext(path)[1]])
         if tree is not None:
-            Syntax(path, raw, tree).collect(found, root)
+            _collect(Syntax(path, raw, tree), found, root)
     found.listens = [listen for one in found.listens if (listen := _known(one, found.reads))]
+    found.health = [
+        *(route for one in found.health if (route := _mounted(one, found.mounts))),
+        *_file_routes(source, root),
+    ]
     return found
+
+
+def _collect(syntax: Syntax, found: Code, root: str) -> None:
+    found.reads += syntax.reads()
+    found.listens += syntax.listens(found.reads)
+    found.health += routes.health(syntax)
+    found.mounts += routes.mounts(syntax)
+    found.served += routes.served(syntax, root)
+    found.uploads += routes.uploads(syntax)
+    found.stores += stores(syntax)
+
+
+def _mounted(route: Route, mounts: list[tuple[str, str]]) -> Route | None:
+    """A router's route under the prefix that it is mounted at; None if that can't be told."""
+    if not route.below or not mounts:
+        return route
+    stem = re.split(r"[^a-z]", route.path.rpartition("/")[2].lower())[0]
+    known = re.search(r"@|controller", route.path) is None and [
+        prefix for prefix, name in mounts if stem and stem in name.lower()
+    ]
+    prefixes = set(known or [prefix for prefix, name in mounts if name != "excluded"])
+    if known and len(prefixes) == 1 and next(iter(prefixes)).endswith(route.route):
+        return replace(route, route=next(iter(prefixes)), below=False)
+    if len(prefixes) > 1:
+        return None
+    return replace(route, route="".join(prefixes) + route.route, below=False)
+
+
+# Files whose place is their route -> what stands for the route; `{}` is the way to it. The route groups of Next.js,
+# `(shop)`, and the methods of Nitro, `health.get.ts`, are no part of it.
+# https://nextjs.org/docs/app/getting-started/project-structure, https://svelte.dev/docs/kit/routing,
+# https://nuxt.com/docs/guide/directory-structure/server, https://reactrouter.com/how-to/file-route-conventions
+_FILE_ROUTES = (
+    re.compile(r"(?:src/)?app/((?:\([\w-]+\)/|[\w-]+/)*)route\.[jt]sx?"),
+    re.compile(r"(?:src/)?pages/(api/(?:[\w-]+/)*[\w-]+)\.[jt]sx?"),
+    re.compile(r"src/routes/((?:\([\w-]+\)/|[\w-]+/)*)\+server\.[jt]s"),
+    re.compile(r"src/pages/((?:[\w-]+/)*[\w-]+)\.[jt]s"),
+    re.compile(r"server/(api/(?:[\w-]+/)*[\w-]+)(?:\.get)?\.[jt]s"),
+    re.compile(r"server/routes/((?:[\w-]+/)*[\w-]+)(?:\.get)?\.[jt]s"),
+    re.compile(r"app/routes/([\w.-]+)\.[jt]sx?"),
+)
+
+
+def _file_routes(source: SourceTree, root: str) -> Iterator[Route]:
+    """The health routes of frameworks that take them from the names of files."""
+    for path in source.below(root):
+        if not any(word in path for word in ("health", "status", "ping", "ready", "live", "heartbeat")):
+            continue
+        inside = path if root == "." else path[len(root) + 1 :]
+        for expression in _FILE_ROUTES if len(inside) < 200 else ():
+            match = expression.fullmatch(inside)
+            way = re.sub(r"\([\w-]+\)/", "", match[1]).strip("/") if match else ""
+            if expression is _FILE_ROUTES[-1]:
+                way = way.replace(".", "/")
+            route = "/" + way.removesuffix("/index")
+            if route in routes.HEALTH_PATHS:
+                yield Route(route, path, 1)
+                break
 
 
 def _known(listen: Listen, reads: list[Read]) -> Listen | None:

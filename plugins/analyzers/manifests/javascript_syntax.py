@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from autostack.core.source import folder
-
 if TYPE_CHECKING:
     from tree_sitter import Language, Node
 
@@ -22,14 +20,8 @@ MAX_MATCHES = 5_000
 
 GRAMMARS = {".js": "javascript", ".mjs": "javascript", ".cjs": "javascript", ".jsx": "javascript", ".ts": "typescript",
             ".mts": "typescript", ".cts": "typescript", ".tsx": "tsx", "": "javascript"}  # fmt: skip
-HEALTH_PATHS = (
-    "/healthz", "/health", "/api/health", "/api/healthz", "/healthcheck", "/health-check", "/api/healthcheck",
-    "/livez", "/readyz", "/ready", "/live", "/status", "/api/status", "/ping", "/api/ping", "/_health", "/up",
-)  # fmt: skip
-SERVERS = ("static", "serveStatic", "sendFile", "koaStatic", "serve", "useStaticAssets", "forRoot", "register")
 ENVIRONMENTS = ("process.env", "import.meta.env", "Bun.env", "globalThis.process.env")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_STRINGS = re.compile(r"""["'`]([\w./ -]{1,200})["'`]""")
 _SCHEMA = re.compile(r"(?:z|v|yup|Joi|t|S|envalid|Type)\s*\.|(?:str|url|port|num|bool|email|host|json)\(")
 _SCHEMA_DEFAULT = re.compile(r"""(?:\.default\(|default:)\s*(?:"([^"]{0,200})"|'([^']{0,200})'|(\d{1,9}|true|false))""")
 # What a value may pass through before its default: `Number(x) || 1`, `(x as string) ?? ""`, `+x`, `x!`, `x.trim()`.
@@ -41,7 +33,10 @@ CONVERSIONS = frozenset((
 
 @dataclass(frozen=True)
 class Read:
-    """A variable that the code reads. `default` as written; `needed` when the code insists on a value."""
+    """A variable that the code reads. `default` as written; `needed` when the code insists on a value.
+
+    tested  it is only asked whether there is a value: `if (process.env.X)`, `process.env.X ? … : …`
+    """
 
     name: str
     default: str | None
@@ -49,6 +44,7 @@ class Read:
     path: str
     line: int
     public: bool = False
+    tested: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,6 +52,7 @@ class Listen:
     """A port that the code listens on: the number when nothing is set, the variable that moves it, or both.
 
     named  the last name of an expression whose value stands in another file: `port` of `config.port`
+    host   the address that it listens at, where that is written down; "" where a call has options without one
     """
 
     port: int | None
@@ -63,13 +60,17 @@ class Listen:
     path: str
     line: int
     named: str | None = None
+    host: str | None = None
 
 
 @dataclass(frozen=True)
 class Route:
+    """A health route. `below`: of a router that another file mounts, perhaps under a prefix."""
+
     route: str
     path: str
     line: int
+    below: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,17 @@ class Served:
     """A folder that the code hands out, relative to the source's top."""
 
     folder: str
+    path: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Store:
+    """A call that opens a data store at the address that a variable carries, or, a file, at a path."""
+
+    kind: str
+    env: str | None
+    file: str | None
     path: str
     line: int
 
@@ -89,6 +101,9 @@ class Code:
     listens: list[Listen] = field(default_factory=list)
     health: list[Route] = field(default_factory=list)
     served: list[Served] = field(default_factory=list)
+    stores: list[Store] = field(default_factory=list)
+    mounts: list[tuple[str, str]] = field(default_factory=list)  # prefix, name of what is mounted there
+    uploads: list[tuple[str, str, int]] = field(default_factory=list)  # folder that is written to, path, line
 
 
 def _language(name: str) -> Language:
@@ -130,6 +145,7 @@ _QUERY = """
 (subscript_expression) @member
 (variable_declarator) @declared
 (call_expression) @call
+(new_expression) @made
 (pair) @pair
 (export_statement value: (object) @exported)
 """
@@ -145,7 +161,13 @@ class Syntax:
         self.members = captures.get("member", [])
         self.declared = captures.get("declared", [])
         self.calls = captures.get("call", [])
+        self.made = captures.get("made", [])
         self.exported = captures.get("exported", [])
+        self.stored = [
+            node
+            for node in captures.get("pair", [])
+            if self.text(node.child_by_field_name("key")).strip("'\"") in ("storage", "filename", "database", "dbName")
+        ]
         self.pairs = captures.get("pair", []) if self._reads_whole() else []
         self.constants = self._constants()
 
@@ -167,12 +189,6 @@ class Syntax:
 
     def line(self, node: Node) -> int:
         return node.start_point[0] + 1
-
-    def collect(self, found: Code, root: str) -> None:
-        found.reads += self.reads()
-        found.listens += self.listens(found.reads)
-        found.health += self.health()
-        found.served += self.served(root)
 
     # ---- constants
 
@@ -207,10 +223,11 @@ class Syntax:
 
     def reads(self) -> Iterator[Read]:
         for node in self.members:
-            name = self._env_name(node)
+            name = self.env_name(node)
             if name:
                 public = self.text(node).startswith("import.meta")
-                yield Read(name, self._default(node), self._is_needed(node), self.path, self.line(node), public)
+                default, needed = self.default(node), self._is_needed(node)
+                yield Read(name, default, needed, self.path, self.line(node), public, self._is_tested(node))
         for node in self.declared:
             yield from self._destructured(node)
         for node in self.calls:
@@ -218,7 +235,7 @@ class Syntax:
         for node in self.pairs:
             yield from self._validated(node)
 
-    def _env_name(self, node: Node) -> str | None:
+    def env_name(self, node: Node) -> str | None:
         """X of `process.env.X`, `process.env["X"]`, `import.meta.env.X`, `Bun.env.X`; else None."""
         if not self._is_environment(node.child_by_field_name("object")):
             return None
@@ -233,7 +250,7 @@ class Syntax:
             return False
         return re.sub(r"[\s?]", "", self.text(node)) in ENVIRONMENTS
 
-    def _default(self, node: Node) -> str | None:
+    def default(self, node: Node) -> str | None:
         """The right side of the `||` or `??` that a value, perhaps converted, stands on the left of."""
         for _ in range(6):
             above = node.parent
@@ -258,6 +275,30 @@ class Syntax:
     def _is_needed(self, node: Node) -> bool:
         above = node.parent
         return above is not None and above.type == "non_null_expression"
+
+    def _is_tested(self, node: Node) -> bool:
+        """Whether a value stands where only its being there is asked."""
+        for _ in range(4):
+            above = node.parent
+            if above is None:
+                return False
+            if above.type in ("if_statement", "ternary_expression"):
+                return above.child_by_field_name("condition") == node and not self._gives_up(above)
+            if above.type == "binary_expression":
+                return self.text(above.child_by_field_name("operator")) == "&&" and (
+                    above.child_by_field_name("left") == node
+                )
+            if above.type not in ("parenthesized_expression", "call_expression", "arguments"):
+                return False
+            if above.type == "call_expression" and self.text(above.child_by_field_name("function")) != "Boolean":
+                return False
+            node = above
+        return False
+
+    def _gives_up(self, node: Node) -> bool:
+        """Whether a branch ends the program: then the variable is no option."""
+        other = node.child_by_field_name("alternative")
+        return other is not None and re.search(r"throw |process\.exit", self.text(other)) is not None
 
     def _destructured(self, node: Node) -> Iterator[Read]:
         """`const { A, B = "x", C: c } = process.env`."""
@@ -284,7 +325,7 @@ class Syntax:
         given = arguments.named_children
         name = self.literal(given[0]) if given else None
         if name and NAME.fullmatch(name) and name.isupper():
-            default = self.literal(given[1]) if len(given) > 1 else self._default(node)
+            default = self.literal(given[1]) if len(given) > 1 else self.default(node)
             yield Read(name, default, method == "getOrThrow", self.path, self.line(node))
 
     def _validated(self, node: Node) -> Iterator[Read]:
@@ -296,7 +337,9 @@ class Syntax:
         if not _SCHEMA.match(written):
             return
         match = _SCHEMA_DEFAULT.search(written)
-        optional = ".optional(" in written or ".nullish(" in written or ".nullable(" in written
+        optional = re.search(r"\.optional\(|\.nullish\(|\.nullable\(|\.Optional\(", written) is not None
+        if re.match(r"(?:Joi|yup)\s*\.", written):  # with these, what isn't required is optional
+            optional = ".required(" not in written
         default = (match[1] or match[2] or match[3]) if match else None
         yield Read(name, default, match is None and not optional, self.path, self.line(node))
 
@@ -310,26 +353,33 @@ class Syntax:
             method = self.text(function.child_by_field_name("property")) or self.text(function)
             given = [child for child in arguments.named_children if child.type != "comment"]
             if method == "listen" and given:
-                value = self._option(given[0], "port") if given[0].type == "object" else given[0]
-            elif method in ("serve", "createServer", "startStandaloneServer") and given:
-                value = next((self._option(one, "port") for one in given if one.type == "object"), None)
+                value = self.option(given[0], "port") if given[0].type == "object" else given[0]
+            elif method in ("serve", "createServer", "startStandaloneServer", "server", "Server") and given:
+                value = next((self.option(one, "port") for one in given if one.type == "object"), None)
             elif method == "set" and len(given) == 2 and self.literal(given[0]) == "port":
                 value = given[1]
             else:
                 continue
-            yield from self._listen(node, value)
+            yield from self._listen(node, value, self._host(method, given))
         for node in self.exported:  # `export default { port, fetch }`: what Bun serves
-            if self._option(node, "fetch") is not None or b"fetch" in self.raw[node.start_byte : node.end_byte]:
-                yield from self._listen(node, self._option(node, "port"))
+            if self.option(node, "fetch") is not None or b"fetch" in self.raw[node.start_byte : node.end_byte]:
+                yield from self._listen(node, self.option(node, "port"))
 
-    def _listen(self, node: Node, value: Node | None) -> Iterator[Listen]:
+    def _listen(self, node: Node, value: Node | None, host: str | None = None) -> Iterator[Listen]:
         port, env = self._port(value)
         if port or env:
-            yield Listen(port, env, self.path, self.line(node))
+            yield Listen(port, env, self.path, self.line(node), host=host)
         elif named := self._last_name(value):
-            yield Listen(None, None, self.path, self.line(node), named)
+            yield Listen(None, None, self.path, self.line(node), named, host)
 
-    def _option(self, node: Node, name: str) -> Node | None:
+    def _host(self, method: str, given: list[Node]) -> str | None:
+        """The address of `listen(3000, "127.0.0.1")` or `listen({ port, host: "::1" })`; "" for options without one."""
+        if method == "listen" and given[0].type == "object":
+            value = self.option(given[0], "host") or self.option(given[0], "hostname")
+            return self.literal(value) if value is not None else ""
+        return self.literal(given[1]) if method == "listen" and len(given) > 1 else None
+
+    def option(self, node: Node, name: str) -> Node | None:
         """The value of a key of an object, or of an object that is one of its values."""
         inner = []
         for child in node.named_children[:50]:
@@ -348,7 +398,7 @@ class Syntax:
     def _port(self, node: Node | None) -> tuple[int | None, str | None]:
         """The number and the variable that an expression such as `Number(process.env.PORT) || 3000` comes down to."""
         for _ in range(5):
-            node = self._bare(node)
+            node = self.bare(node)
             if node is not None and node.type in ("identifier", "shorthand_property_identifier"):
                 node = self.constants.get(self.text(node))
         if node is None or node.end_byte - node.start_byte > 400:
@@ -359,7 +409,7 @@ class Syntax:
         if port:
             return port, None
         inside = [m for m in self.members if node.start_byte <= m.start_byte and m.end_byte <= node.end_byte]
-        read = [(number(self._default(member)), name) for member in inside if (name := self._env_name(member))]
+        read = [(number(self.default(member)), name) for member in inside if (name := self.env_name(member))]
         if read:
             return next((one for one in read if one[0]), read[0])
         asked = [c for c in self.calls if node.start_byte <= c.start_byte and c.end_byte <= node.end_byte]
@@ -368,7 +418,7 @@ class Syntax:
                 return number(named.default), named.name
         return None, None
 
-    def _bare(self, node: Node | None) -> Node | None:
+    def bare(self, node: Node | None) -> Node | None:
         """An expression without what only converts it: `port!`, `(port)`, `+port`, `Number(port)`, `port as number`."""
         for _ in range(6):
             if node is not None and node.type in ("non_null_expression", "parenthesized_expression", "as_expression"):
@@ -386,50 +436,11 @@ class Syntax:
         return called is not None and arguments is not None and arguments.named_child_count > 0
 
     def _last_name(self, node: Node | None) -> str | None:
-        node = self._bare(node)
+        node = self.bare(node)
         if node is not None and node.type == "member_expression":
             node = node.child_by_field_name("property")
         known = node is not None and node.type in ("identifier", "property_identifier", "shorthand_property_identifier")
         return self.text(node) if known else None
-
-    # ---- routes and folders
-
-    def health(self) -> Iterator[Route]:
-        for node in self.calls:
-            function, arguments = node.child_by_field_name("function"), node.child_by_field_name("arguments")
-            if function is None or arguments is None or not arguments.named_children:
-                continue
-            method = self.text(function.child_by_field_name("property"))
-            route = (
-                self.literal(arguments.named_children[0]) if method in ("get", "all", "use", "head", "route") else None
-            )
-            if route in HEALTH_PATHS and len(arguments.named_children) + (method == "route") > 1:
-                yield Route(route, self.path, self.line(node))
-        for match in re.finditer(rb"""(?:url|pathname|path)\s*={2,3}\s*["'](/[\w/-]{1,40})["']""", self.raw):
-            route = match[1].decode()
-            if route in HEALTH_PATHS:
-                yield Route(route, self.path, self.raw.count(b"\n", 0, match.start()) + 1)
-
-    def served(self, root: str) -> Iterator[Served]:
-        """The folders of `express.static(path.join(__dirname, "../client/dist"))` and its like."""
-        for node in self.calls:
-            function, arguments = node.child_by_field_name("function"), node.child_by_field_name("arguments")
-            if function is None or arguments is None or arguments.end_byte - arguments.start_byte > 1_000:
-                continue
-            method = self.text(function.child_by_field_name("property")) or self.text(function)
-            if method not in SERVERS:
-                continue
-            words = _STRINGS.findall(self.text(arguments))
-            path = posixpath.join(*[word for word in words if not word.startswith("/") or len(words) > 1][:4] or [""])
-            if not path or "*" in path:
-                continue
-            path = folder(path) if path.endswith(".html") else path
-            beside = re.search(r"__dirname|import\.meta", self.text(arguments))
-            base = folder(self.path) if beside else root
-            joined = posixpath.normpath(posixpath.join(base, path.lstrip("/")))
-            for place in (joined, posixpath.normpath(posixpath.join(root, path.lstrip("./")))):
-                if not place.startswith(".."):
-                    yield Served(place, self.path, self.line(node))
 
 
 def number(value: str | None) -> int | None:

@@ -117,6 +117,9 @@ def final_stage(analysis: Analysis, service: Service, stages: list[BuildStage]) 
         environ = [pair for pair in environ if pair[0] != "VIRTUAL_ENV"]
     if service.framework in tables.HOST_ENVIRON:
         environ.append(tables.HOST_ENVIRON[service.framework])
+    else:  # the code's default is the machine that it runs on: nobody could reach it in its container
+        local = (env.name for env in service.env if env.name in tables.HOST_NAMES and env.default in tables.LOOPBACK)
+        environ += [(name, "0.0.0.0") for name in local]  # noqa: S104  # a container's own address
     if row and tables.uses(row, service):
         environ += tables.MANAGER_ENVIRON.get(row.program, ())
         environ += [("UV_NO_SYNC", "1")] if row.program == "uv" else []

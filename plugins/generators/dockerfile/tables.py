@@ -122,7 +122,13 @@ HOST_ENVIRON: Final = {
     "next": ("HOSTNAME", "0.0.0.0"),  # noqa: S104
 }
 # Frameworks whose output is one page that routes by itself: any unknown path is that page.
-SINGLE_PAGE: Final = frozenset(("vite", "react-scripts", "create-react-app", "angular", "@angular/core", "vue-cli"))
+SINGLE_PAGE: Final = frozenset(
+    ("vite", "react-scripts", "create-react-app", "angular", "@angular/core", "vue-cli", "rsbuild", "rspack", "parcel",
+     "webpack", "ember")
+)  # fmt: skip
+# Variables that name the address which the application's own code listens at.
+HOST_NAMES: Final = ("HOST", "HOSTNAME", "BIND", "BIND_HOST", "BIND_ADDRESS", "LISTEN_HOST", "SERVER_HOST", "APP_HOST")
+LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 # Build scripts of an npm package that expect the whole source.
 INSTALL_SCRIPTS: Final = ("preinstall", "install", "postinstall", "prepare")
 # What a C extension, or npm's node-gyp, needs besides the library itself.

@@ -95,3 +95,124 @@ def test_a_prisma_schema_names_the_database(analyzed):
     analysis = analyzed({**MANIFEST, "prisma/schema.prisma": schema}, plugins=PLUGINS)
     assert [resource.kind for resource in analysis.resources] == ["sqlite"]
     assert [(volume.path, volume.purpose) for volume in analysis.services[0].volumes] == [("prisma", "database")]
+
+
+# ---- data stores that the code opens
+
+
+JS = ("node", "express", "javascript_code", "resources")
+
+
+def service(analyzed, code, dependencies, **files):
+    manifest = json.dumps({"scripts": {"start": "node server.js"}, "dependencies": {"express": "5", **dependencies}})
+    given = {"package.json": manifest, "package-lock.json": "{}", "server.js": code, **files}
+    return analyzed(given, plugins=JS)
+
+
+def test_what_a_client_is_opened_with_is_the_address_whatever_its_name(analyzed):
+    analysis = service(analyzed, "mongoose.connect(process.env.ATLAS_URI)\napp.listen(3000)\n", {"mongoose": "8"})
+    (resource,) = analysis.resources
+    assert [(env.name, env.part) for env in resource.env] == [("ATLAS_URI", "url")]
+
+
+def test_a_store_that_is_used_only_if_a_variable_is_set_is_optional(analyzed):
+    code = "export const redis = process.env.REDIS_URL ? new Redis(process.env.REDIS_URL) : null\napp.listen(3000)\n"
+    analysis = service(analyzed, code, {"ioredis": "5"})
+    assert [(resource.kind, resource.required) for resource in analysis.resources] == [("redis", False)]
+    assert [(env.name, env.required) for env in analysis.services[0].env] == [("REDIS_URL", False)]
+
+
+def test_a_variable_whose_absence_ends_the_program_is_no_option(analyzed):
+    code = """\
+        if (process.env.REDIS_URL) { connect(process.env.REDIS_URL) } else { throw new Error("REDIS_URL is missing") }
+        app.listen(3000)
+        """
+    assert [env.required for env in service(analyzed, code, {"redis": "5"}).services[0].env] == [True]
+
+
+@pytest.mark.parametrize(
+    ("code", "volume"),
+    [
+        ("const db = new Database('data/app.db')", "data"),
+        ("const db = new sqlite3.Database('./app.db')", "app.db"),
+        ("new Sequelize({ dialect: 'sqlite', storage: './var/app.sqlite' })", "var"),
+        ("const db = new Database(process.env.DB_PATH || 'store/app.db')", "store"),
+    ],
+)
+def test_the_folder_of_a_sqlite_file_lasts(analyzed, code, volume):
+    analysis = service(analyzed, f"{code} // sqlite\napp.listen(3000)\n", {"better-sqlite3": "11"})
+    assert [(one.path, one.purpose) for one in analysis.services[0].volumes] == [(volume, "database")]
+    assert [resource.kind for resource in analysis.resources] == ["sqlite"]
+
+
+def test_a_database_in_memory_needs_no_volume(analyzed):
+    code = "const db = new sqlite3.Database(':memory:')\napp.listen(3000)\n"
+    assert service(analyzed, code, {"sqlite3": "5"}).services[0].volumes == []
+
+
+def test_the_folder_of_uploads_lasts(analyzed):
+    code = "const upload = multer({ dest: 'uploads/' })\napp.listen(3000)\n"
+    volumes = service(analyzed, code, {"multer": "2"}).services[0].volumes
+    assert [(one.path, one.purpose) for one in volumes] == [("uploads", "uploads")]
+
+
+# ---- schemas, routers, file routes, addresses
+
+
+def test_joi_asks_only_for_what_is_required(analyzed):
+    code = """\
+        const schema = Joi.object({ JWT_SECRET: Joi.string().required(), SMTP_HOST: Joi.string() })
+        schema.validate(process.env)
+        app.listen(3000)
+        """
+    env = {one.name: one.required for one in service(analyzed, code, {"joi": "17"}).services[0].env}
+    assert env == {"JWT_SECRET": True, "SMTP_HOST": False}
+
+
+def test_a_router_s_health_route_stands_under_its_prefix(analyzed):
+    code = "app.use('/api', healthRouter)\napp.use('/shop', shopRouter)\napp.listen(3000)\n"
+    routes = "const router = express.Router()\nrouter.get('/health', (q, r) => r.send('ok'))\n"
+    analysis = service(analyzed, code, {}, **{"routes/health.js": routes})
+    assert analysis.services[0].health_path == "/api/health"
+
+
+def test_a_health_route_of_which_nobody_knows_the_prefix_is_left_out(analyzed):
+    code = "app.use('/a', first)\napp.use('/b', second)\napp.listen(3000)\n"
+    routes = "const router = express.Router()\nrouter.get('/health', (q, r) => r.send('ok'))\n"
+    assert service(analyzed, code, {}, **{"routes/misc.js": routes}).services[0].health_path is None
+
+
+@pytest.mark.parametrize(
+    ("framework", "path", "route"),
+    [
+        ("next", "src/app/api/health/route.ts", "/api/health"),
+        ("next", "app/(internal)/healthz/route.ts", "/healthz"),
+        ("next", "pages/api/health.js", "/api/health"),
+        ("@sveltejs/kit", "src/routes/healthz/+server.ts", "/healthz"),
+        ("nuxt", "server/api/health.get.ts", "/api/health"),
+        ("@react-router/dev", "app/routes/healthcheck.tsx", "/healthcheck"),
+        ("@remix-run/dev", "app/routes/api.health.ts", "/api/health"),
+    ],
+)
+def test_a_file_s_place_is_its_health_route(analyzed, framework, path, route):
+    manifest = json.dumps({"scripts": {"build": "x"}, "dependencies": {framework: "1"}})
+    files = {"package.json": manifest, path: "export const GET = () => new Response('ok')\n"}
+    assert analyzed(files, plugins=JS).services[0].health_path == route
+
+
+@pytest.mark.parametrize(
+    ("code", "dependency", "found"),
+    [
+        ("app.listen(3000, '127.0.0.1')", "express", True),
+        ("app.listen(3000)", "express", False),
+        ("app.listen(3000, '0.0.0.0')", "express", False),
+        ("app.listen({ port: 3000 })", "fastify", True),
+        ("app.listen({ port: 3000, host: '0.0.0.0' })", "fastify", False),
+        ("app.listen({ port: 3000, host: process.env.HOST || 'localhost' })", "fastify", False),
+    ],
+)
+def test_a_server_that_nobody_outside_can_reach_is_reported(analyzed, code, dependency, found):
+    manifest = json.dumps({"scripts": {"start": "node server.js"}, "dependencies": {dependency: "1"}})
+    files = {"package.json": manifest, "package-lock.json": "{}", "server.js": code + "\n"}
+    rules = [finding.rule for finding in analyzed(files, plugins=JS).findings]
+    assert rules == (["listens-on-loopback"] if found else [])
