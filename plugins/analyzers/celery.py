@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from autostack.core import Claim, Evidence, NeedValue, ResourceEnv, hookimpl
-from autostack.core.source import join
 from autostack.plugins.analyzers.manifests.environment import scheme
 from autostack.plugins.analyzers.manifests.python import Dependency, inside, roots, runtime
 from autostack.plugins.analyzers.manifests.python_code import Module, keyword, modules, place
 from autostack.plugins.analyzers.manifests.python_django import projects
+from autostack.plugins.analyzers.manifests.python_environment import reads
 
 if TYPE_CHECKING:
     from autostack.core import SourceTree
@@ -229,6 +229,7 @@ def _by_dependency(installed: dict[str, Dependency]) -> str | None:
 def _worker(source: SourceTree, root: str, queue: Queue, dependency: Dependency) -> Iterator[Claim]:
     where = Evidence(dependency.path, dependency.line, f"depends on {dependency.name}")
     words: dict[str, str] = {}
+    before = ""
     if "{manage}" in queue.command:
         project = next(iter(projects(source, root)), None)
         if project is None:
@@ -239,16 +240,25 @@ def _worker(source: SourceTree, root: str, queue: Queue, dependency: Dependency)
         if found is None:
             return
         words, where = found
+        before = f"PYTHONPATH={words['start']} " if words["start"] != "." else ""
     elif queue.dependency == "rq":
         users = modules(source, root, b"rq")
         if not any(origin.partition(".")[0] == "rq" for module in users for origin in module.imports.values()):
             return
-        words["url"] = "REDIS_URL"
+        words["url"] = _redis_url(source, root)
+        carried = NeedValue(env=(ResourceEnv(words["url"], "url"),))
+        yield Claim(root, "needs.redis", carried, "manifest", [where])
         words["queues"] = "".join(f" {name}" for name in _rq_queues(users))
-    command = queue.command.format(**words)
+    command = before + queue.command.format(**words)
     yield Claim(root, f"processes.{queue.process}.kind", "worker", "convention", [where])
     yield Claim(root, f"processes.{queue.process}.role", f"worker:{queue.process}", "convention", [where])
     yield Claim(root, f"processes.{queue.process}.command", command, "convention", [where])
+
+
+def _redis_url(source: SourceTree, root: str) -> str:
+    """The variable that the code itself reads Redis's address from."""
+    names = {read.name for read in reads(source, root) if read.name.endswith("REDIS_URL")}
+    return "REDIS_URL" if "REDIS_URL" in names or not names else min(names)
 
 
 def _rq_queues(users: list[Module]) -> list[str]:
@@ -265,16 +275,15 @@ def _rq_queues(users: list[Module]) -> list[str]:
 def _holder(source: SourceTree, root: str, queue: Queue) -> tuple[dict[str, str], Evidence] | None:
     for module in modules(source, root, *queue.needles):
         start, dotted = _place(source, root, module.path)
-        if start != "." and join(root, start) != root:
-            dotted = f"{start.replace('/', '.')}.{dotted}"
+        known = {"start": start, "module": dotted}
         if queue.made_by:
             for name, value in module.assigned:
                 if isinstance(value, ast.Call) and module.name(value.func) in queue.made_by:
                     here = Evidence(module.path, value.lineno, f"{queue.dependency} object {name}")
                     colon = ":" if queue.process == "taskiq" else "."
-                    return {"target": f"{dotted}{colon}{name}", "module": dotted, "dotted": f"{dotted}.{name}"}, here
+                    return {**known, "target": f"{dotted}{colon}{name}", "dotted": f"{dotted}.{name}"}, here
             continue
         needle = next((n.decode() for n in queue.needles if n in (source.bytes(module.path) or b"")), "")
         here = Evidence(module.path, source.line(module.path, needle), needle)
-        return {"target": f"{dotted}.WorkerSettings", "module": dotted, "dotted": dotted}, here
+        return {**known, "target": f"{dotted}.WorkerSettings", "dotted": dotted}, here
     return None

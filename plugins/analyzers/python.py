@@ -30,6 +30,7 @@ from autostack.plugins.analyzers.manifests.python_imports import imported
 from autostack.plugins.analyzers.manifests.python_programs import Program, runner, script
 from autostack.plugins.analyzers.manifests.python_project import (
     install_command,
+    libraries,
     lockfile,
     manager,
     managers,
@@ -63,6 +64,7 @@ def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
     """Claim what the manifests of each Python root say, and how it is started if no framework's analyzer does."""
     found: list[Claim | Finding] = []
     for root in roots(source):
+        found += _libraries(source, root)
         found += _toolchain(source, root)
         found += _dependencies(source, root)
         found += _processes(source, root)
@@ -161,6 +163,12 @@ def _missing_lockfile(source: SourceTree, root: str, chosen: str, path: str) -> 
     if fix and lockfile(source, root, chosen) is None:
         message = f"{chosen} has no lockfile here: two builds can install different versions"
         yield Finding("missing-lockfile", "medium", path, None, message, f"run `{fix}` and commit the file")
+
+
+def _libraries(source: SourceTree, root: str) -> Iterator[Claim]:
+    for other, dependency in libraries(source, root):
+        where = Evidence(dependency.path, dependency.line, f"depends on {dependency.name}, which lies in {other}")
+        yield Claim(root, "uses", [other], "manifest", [where])
 
 
 def _dependencies(source: SourceTree, root: str) -> Iterator[Claim]:

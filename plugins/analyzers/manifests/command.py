@@ -27,6 +27,9 @@ SINGLETON_NAMES = ("beat", "celerybeat", "scheduler", "clock", "cron")
 # A wrapper in front of the program: the process is what follows.
 WRAPPERS = ("tini", "dumb-init", "/sbin/tini", "/usr/bin/tini", "/usr/bin/dumb-init", "/tini", "--")
 
+# What a POSIX shell doesn't understand: such a command stays bash's.
+BASH_ONLY = ("/dev/tcp/", "/dev/udp/", "[[", "<<<", "<(", ">(", "pipefail", "${!", "&>", "source ")
+
 
 def shell(words: Sequence[str]) -> str:
     """An argument array as a sh string. `["sh", "-c", "x && y"]` is `x && y`."""
@@ -37,6 +40,7 @@ def shell(words: Sequence[str]) -> str:
         len(left) == 3
         and left[0].rpartition("/")[2] in ("sh", "bash", "ash", "dash")
         and left[1] in ("-c", "-lc", "-ec")
+        and not (left[0].rpartition("/")[2] == "bash" and any(word in left[2] for word in BASH_ONLY))
     ):
         return left[2].strip()
     return shlex.join(left)

@@ -113,7 +113,19 @@ PREFIXES: Final[dict[str, tuple[str, ...]]] = {
     "sqs": ("SQS",),
     "smtp": ("SMTP", "MAIL", "EMAIL"),
 }
-_PART: Final = {**dict(PARTS), "SERVERS": "url", "BROKERS": "url", "BOOTSTRAP_SERVERS": "url", "BACKEND": "url"}
+# Words in front that mean another store than the application's main one, or none of production's.
+_OTHERS: Final = frozenset(
+    {"TEST", "TESTS", "TESTING", "DEV", "LOCAL", "OLD", "LEGACY", "REPLICA", "READ", "READONLY", "SECONDARY", "BACKUP",
+     "SHADOW", "DIRECT", "EXTERNAL", "SOURCE", "TARGET", "CI"}
+)  # fmt: skip
+_PART: Final = {
+    **dict(PARTS),
+    "BASE": "database",
+    "SERVERS": "url",
+    "BROKERS": "url",
+    "BOOTSTRAP_SERVERS": "url",
+    "BACKEND": "url",
+}
 # The names that PostgreSQL's own library reads. https://www.postgresql.org/docs/current/libpq-envars.html
 _LIBPQ: Final = {
     "PGHOST": "host",
@@ -125,9 +137,25 @@ _LIBPQ: Final = {
 
 
 def bound(kind: str, names: list[str]) -> tuple[ResourceEnv, ...]:
-    """The variables among `names` that, by their names, carry a part of the address of a store of this kind."""
+    """The variables among `names` that, by their names, carry a part of the address of a store of this kind.
+
+    Where none does, those with the application's own word in front: SHOP_DB_HOST, SHOP_DB_PORT.
+    """
     found = [ResourceEnv(name, part) for name in names if (part := _part(kind, name.upper()))]  # type: ignore[arg-type]
-    return tuple(sorted(set(found), key=lambda one: (one.part, one.name)))
+    return tuple(sorted(set(found or _prefixed(kind, names)), key=lambda one: (one.part, one.name)))
+
+
+def _prefixed(kind: str, names: list[str]) -> list[ResourceEnv]:
+    """The variables of the prefix that has the most parts; an address has to be among them."""
+    by_prefix: dict[str, list[ResourceEnv]] = {}
+    for name in names:
+        words = name.upper().split("_")
+        for length in (1, 2):
+            prefix, rest = "_".join(words[:length]), "_".join(words[length:])
+            if not _OTHERS.intersection(words[:length]) and (part := _part(kind, rest)):
+                by_prefix.setdefault(prefix, []).append(ResourceEnv(name, part))  # type: ignore[arg-type]
+    addressed = {prefix: found for prefix, found in by_prefix.items() if {"url", "host"} & {one.part for one in found}}
+    return min(addressed.items(), key=lambda one: (-len(one[1]), one[0]))[1] if addressed else []
 
 
 def _part(kind: str, name: str) -> str | None:

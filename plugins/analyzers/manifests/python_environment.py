@@ -18,8 +18,10 @@ _NEEDLES: Final = (b"environ", b"getenv", b"BaseSettings", b"decouple", b"envvar
             b"dj_database_url", b"import env", b"env(", b"_env(", b"env_")  # fmt: skip
 _GETTERS: Final = frozenset({"os.environ.get", "os.getenv", "os.environ.pop"})
 # A project's own reader shows by a word of its name: get_env("X"), env_bool("X", False), str_env("X"). Not setenv().
-_READER_WORDS: Final = frozenset({"env", "environ", "environment", "getenv", "envvar"})
-_WRITER_WORDS: Final = frozenset({"set", "del", "put", "unset", "patch", "mock", "clear", "update", "has", "write"})
+_WRITER_WORDS: Final = frozenset(
+    {"set", "del", "put", "unset", "patch", "mock", "clear", "update", "has", "write", "setenv", "putenv", "delenv",
+     "unsetenv", "setdefault"}
+)  # fmt: skip
 _CONSTANT: Final = re.compile(r"[A-Z][A-Z0-9_]{1,127}")
 _DEVELOPMENT: Final = ("development", "dev", "local", "test", "testing", "staging", "debug")
 _MAPPINGS: Final = frozenset({"os.environ"})  # a bare `environ` is a WSGI request, unless imported
@@ -128,7 +130,7 @@ def _own_reader(module: Module, node: ast.Call) -> Read | None:
     """
     called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     words = set(str(called).lower().split("_"))
-    if not words & _READER_WORDS or words & _WRITER_WORDS:
+    if words & _WRITER_WORDS or not any(word.startswith(("env", "getenv")) or word.endswith("env") for word in words):
         return None
     first = node.args[0] if node.args else None
     name = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None

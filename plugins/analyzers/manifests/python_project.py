@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from autostack.core.model import Evidence
 from autostack.core.source import above, join
 from autostack.plugins.analyzers.manifests import releases
+from autostack.plugins.analyzers.manifests.once import once
 from autostack.plugins.analyzers.manifests.python import (
     CONDA_FILES,
     LOCKFILES,
+    Dependency,
     has_manifest,
+    normalised,
     pyproject,
     requirements_file,
+    roots,
+    runtime,
     table,
     workspace,
 )
@@ -128,6 +133,25 @@ def name(source: SourceTree, root: str) -> tuple[str, Evidence] | None:
     if given := _setup_keyword(source, join(root, "setup.py"), "name"):
         return given, Evidence(join(root, "setup.py"), source.line(join(root, "setup.py"), given), "the project's name")
     return None
+
+
+def libraries(source: SourceTree, root: str) -> list[tuple[str, Dependency]]:
+    """The other roots of this very source that a root depends on, with the dependency that says so.
+
+    They are members of a workspace, paths, or editable installs: whatever the way, the names are the same.
+    """
+    named = once(source, "python names", lambda: _named(source))
+    installed = runtime(source, root)
+    return [(named[key], found) for key, found in sorted(installed.items()) if named.get(key, root) != root]
+
+
+def _named(source: SourceTree) -> dict[str, str]:
+    """Normalised name -> the first root whose manifest gives it."""
+    found: dict[str, str] = {}
+    for root in roots(source):
+        if (given := name(source, root)) is not None:
+            found.setdefault(normalised(given[0]), root)
+    return found
 
 
 def scripts(source: SourceTree, root: str) -> dict[str, str]:

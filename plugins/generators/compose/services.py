@@ -170,7 +170,8 @@ def _environ(analysis: Analysis, component: Component, service: Service) -> list
         env = read.get(name)
         must = env is not None and ((env.required and env.default is None) or (env.secret and can_be_generated(name)))
         value = known.get(name, Text(Variable(name, required=True)) if must else None)
-        if env is not None and env.default and "}" not in env.default and value == Text(env.default):
+        replaceable = env is not None and name != service.port_env
+        if replaceable and env and env.default and "}" not in env.default and value == Text(env.default):
             value = Text(Variable(name, default=env.default))  # what is set in .env goes before what the source says
         found.append((name, value))
     return found

@@ -101,3 +101,20 @@ def test_amqp_comes_with_celery_and_says_nothing(analyzed):
     code = CELERY + "app = Celery('x', broker='redis://cache:6379/0')\n"
     analysis = analyzed({"tasks.py": code, "requirements.txt": "amqp==5.2\ncelery\nredis\n"})
     assert [one.kind for one in analysis.resources] == ["redis"]
+
+
+def test_workers_below_src_import_from_there(analyzed):
+    files = {
+        "requirements.txt": "arq\n",
+        "src/svc/__init__.py": "",
+        "src/svc/jobs.py": "from svc import settings\nclass WorkerSettings:\n    functions = []\n",
+        "src/svc/settings.py": "",
+    }
+    assert processes(analyzed(files))["arq"].command == "PYTHONPATH=src arq svc.jobs.WorkerSettings"
+
+
+def test_rq_workers_read_the_variable_that_the_code_reads(analyzed):
+    code = "import os, rq\nfrom redis import Redis\nqueue = rq.Queue(connection=Redis.from_url(os.environ['SHOP_REDIS_URL']))"
+    analysis = analyzed({"jobs.py": code, "requirements.txt": "rq\n"})
+    assert processes(analysis)["rq"].command == "rq worker --url $SHOP_REDIS_URL"
+    assert [(one.kind, [e.name for e in one.env]) for one in analysis.resources] == [("redis", ["SHOP_REDIS_URL"])]

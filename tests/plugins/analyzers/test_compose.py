@@ -400,3 +400,10 @@ def test_the_name_of_an_engine_is_no_database_s_name(analyzed):
     assert {one.name: one.default for one in analysis.services[0].env} == {
         "DB": "postgres", "DB_HOST": None, "MAIL_HOST": None,
     }  # fmt: skip
+
+
+def test_a_command_that_only_bash_understands_stays_bash_s(analyzed):
+    waiting = "while !</dev/tcp/db/5432; do sleep 1; done; gunicorn app:app"
+    text = f'services:\n  web:\n    build: .\n    ports: ["8000:8000"]\n    command: bash -c "{waiting}"\n'
+    files = {"compose.yaml": text, "Dockerfile": "FROM python:3.12\n", "requirements.txt": "flask\n"}
+    assert analyzed(files, plugins=PLUGINS).services[0].start_command == f"bash -c '{waiting}'"

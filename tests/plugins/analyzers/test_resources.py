@@ -51,3 +51,35 @@ def test_node_s_drivers_are_known_too(analyzed):
         {"package.json": package, "server.js": "require('http')\n"}, plugins=("node", "resources", "memory")
     )
     assert sorted(one.kind for one in analysis.resources) == ["postgres", "redis"]
+
+
+def test_variables_with_the_application_s_own_word_in_front_carry_the_address(analyzed):
+    code = """
+        from pydantic_settings import BaseSettings
+
+        class Settings(BaseSettings):
+            db_host: str = "localhost"
+            db_pass: str = "x"
+            test_db_host: str = "other"
+            class Config:
+                env_prefix = "SHOP_"
+    """
+    analysis = analyzed({"main.py": code + "\n        print(1)\n", "requirements.txt": "asyncpg\npydantic-settings\n"})
+    assert [(env.name, env.part) for env in analysis.resources[0].env] == [
+        ("SHOP_DB_HOST", "host"), ("SHOP_DB_PASS", "password"),
+    ]  # fmt: skip
+
+
+def test_a_service_needs_what_its_own_libraries_speak_to(analyzed):
+    project = '[project]\nname = "{}"\ndependencies = [{}]\n'
+    files = {
+        "pyproject.toml": '[tool.uv.workspace]\nmembers = ["libs/*", "api"]\n',
+        "uv.lock": "",
+        "libs/store/pyproject.toml": project.format("acme-store", '"psycopg[binary]"'),
+        "libs/store/store.py": "import os\nURL = os.environ['DATABASE_URL']\n",
+        "api/pyproject.toml": project.format("acme-api", '"acme-store", "fastapi", "uvicorn"'),
+        "api/main.py": "from fastapi import FastAPI\napp = FastAPI()\n",
+    }
+    (service,) = analyzed(files).services
+    assert (service.root, service.needs) == ("api", ["postgres"])
+    assert [one.name for one in service.env if one.required] == ["DATABASE_URL"]
