@@ -114,7 +114,7 @@ def test_workers_below_src_import_from_there(analyzed):
 
 
 def test_rq_workers_read_the_variable_that_the_code_reads(analyzed):
-    code = "import os, rq\nfrom redis import Redis\nqueue = rq.Queue(connection=Redis.from_url(os.environ['SHOP_REDIS_URL']))"
+    code = "import os, rq, redis\nqueue = rq.Queue(connection=redis.from_url(os.environ['SHOP_REDIS_URL']))"
     analysis = analyzed({"jobs.py": code, "requirements.txt": "rq\n"})
     assert processes(analysis)["rq"].command == "rq worker --url $SHOP_REDIS_URL"
     assert [(one.kind, [e.name for e in one.env]) for one in analysis.resources] == [("redis", ["SHOP_REDIS_URL"])]
