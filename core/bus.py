@@ -6,20 +6,25 @@ The log is the outbox: state and event are written in one unit. Dispatch is from
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import msgspec
 
 from autostack.core import ids
 from autostack.core.database import Database, Refused, Row, Statement, Value
 from autostack.core.dispatch import Answer
-from autostack.core.errors import Conflict, NotFound
+from autostack.core.errors import Busy, Conflict, NotFound
 from autostack.core.model import Event
 from autostack.core.pipeline import PIPELINE, Stage, stage
 
+log = logging.getLogger("autostack.bus")
+
 VERSION = 1  # of the events written today
+ROOM_S = 2.0  # between two looks whether there is room again
 QUIET_S = 15  # a follower hears at least this often
 
 INSERT = """
@@ -368,3 +373,16 @@ def _insert(event: Emit, into: str) -> Statement:
         rows=1,
         into=into,
     )
+
+
+T = TypeVar("T")
+
+
+async def when_there_is_room(write: Callable[[], Awaitable[T]]) -> T:
+    """Write; on a full disk, or while another program holds the database, as soon as that is possible."""
+    while True:
+        try:
+            return await write()
+        except Busy as error:
+            log.warning("the work waits: %s", error)
+            await asyncio.sleep(ROOM_S)

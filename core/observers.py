@@ -11,17 +11,15 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from autostack.core.bus import Bus
+from autostack.core.bus import Bus, when_there_is_room
 from autostack.core.database import Statement, Value
 from autostack.core.dispatch import Ask
-from autostack.core.errors import Busy
 from autostack.core.host import HostFailed, Opening, Session
 from autostack.core.model import Event
 
 log = logging.getLogger("autostack.observers")
 
 TRIES = 3
-ROOM_S = 2.0  # between two tries to store a cursor on a full disk
 
 START = """
 insert into observers (plugin, last_event_id) values (:plugin, :newest)
@@ -112,13 +110,7 @@ class Observers:
 
     async def _moved(self, values: dict[str, Value]) -> None:
         """Store the cursor; while that isn't possible (a full disk), the observer waits where it is."""
-        while True:
-            try:
-                await self._bus.database.write(Statement(MOVE, values))
-                return
-            except Busy as error:
-                log.warning("observer %s waits: %s", values["plugin"], error)
-                await asyncio.sleep(ROOM_S)
+        await when_there_is_room(lambda: self._bus.database.write(Statement(MOVE, values)))
 
 
 def _heard(plugin: str, verb: str, data: object) -> None:
