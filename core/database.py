@@ -64,13 +64,19 @@ Unit = Sequence[Statement]
 
 
 class _Connection(sqlite3.Connection):
-    """Sets what SQLite forgets with each connection, and runs a batch of units in its own thread."""
+    """Sets what SQLite forgets with each connection; runs a query, or a batch of units, in one go in its own thread."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed through as aiosqlite gives them
         self.execute(f"pragma busy_timeout = {BUSY_TIMEOUT_S * 1000}").fetchall()
         self.execute("pragma foreign_keys = on")
         self.execute("pragma synchronous = full")  # an acknowledged event survives power loss
+
+    def read(self, sql: str, parameters: Mapping[str, Value]) -> list[Row]:
+        # in one go: a statement left open between two hops would keep an old snapshot for all that read beside it
+        cursor = self.execute(sql, parameters)
+        columns = [column[0] for column in cursor.description]
+        return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
     def run_units(self, units: Sequence[Unit]) -> list[Row | AutoStackError]:
         results: list[Row | AutoStackError] = []
@@ -166,10 +172,12 @@ class Database:
         return await done
 
     async def fetch_all(self, sql: str, parameters: Mapping[str, Value] | None = None) -> list[Row]:
-        """All rows of a query, as dictionaries."""
-        async with self._reader.execute(sql, dict(parameters or {})) as cursor:
-            columns = [column[0] for column in cursor.description]
-            return [dict(zip(columns, row, strict=True)) for row in await cursor.fetchall()]
+        """All rows of a query, as dictionaries; sees whatever was committed before it was asked."""
+        connection = cast("_Connection", self._reader._conn)
+        return cast(
+            "list[Row]",
+            await self._reader._execute(connection.read, sql, dict(parameters or {})),  # type: ignore[no-untyped-call]
+        )
 
     async def fetch_one(self, sql: str, parameters: Mapping[str, Value] | None = None) -> Row | None:
         """The first row of a query, or None."""
@@ -286,6 +294,22 @@ class Lock:
         os.truncate(descriptor, 0)
         os.pwrite(descriptor, f"{purpose} (process {os.getpid()})".encode(), 0)
         self._descriptor = descriptor
+
+    def held(self) -> bool:
+        """Whether a process holds it just now."""
+        import fcntl
+
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
 
     def release(self) -> None:
         if self._descriptor is not None:

@@ -60,7 +60,7 @@ class Runtime:
         self.users = Users(self.bus, settings)
         self.projects = Projects(self.bus, settings, vault)
         self.deployments = Deployments(self.bus, self.projects, settings, self.manifest)
-        self.worker = Worker(self.bus, self.projects, self.deployments, settings, host.fork, self.manifest)
+        self.worker = Worker(self.bus, self.projects, settings, host.fork, self.manifest)
         self.engine = EmbeddedEngine(self.worker.process, {"deploy": settings.limits.deployments})
         self.observers = Observers(self.bus, host.fork, self.manifest.order.get("event_emitted", []))
         self.retention = Retention(self.bus, settings.retention_days, self.observers.seen)
@@ -130,6 +130,8 @@ async def open_runtime(settings: Settings, purpose: str, *, wait_s: float = 0) -
     lock = Lock(path)
     lock.take(purpose, wait_s)
     try:
+        # what lies beside it gets its mode from it: for nobody else to read, whoever made the folder
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         schema, host = await asyncio.gather(
             asyncio.to_thread(upgrade_sqlite, path),
             asyncio.to_thread(_start_host, settings),

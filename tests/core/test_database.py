@@ -215,6 +215,22 @@ async def test_a_path_may_hold_any_character(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
 
+async def test_what_was_committed_is_seen_by_the_next_read_whoever_reads_beside_it(database: Database) -> None:
+    await database.write(*(Statement(ADD, {"name": f"row {number}"}) for number in range(500)))
+
+    async def read_on() -> None:
+        while True:
+            await database.fetch_all("select * from things")
+
+    readers = [asyncio.create_task(read_on()) for _ in range(8)]
+    for number in range(200):
+        await database.write(Statement(ADD, {"name": f"new {number}"}))
+        assert await database.fetch_one("select id from things where name = :name", {"name": f"new {number}"})
+    for reader in readers:
+        reader.cancel()
+    await asyncio.gather(*readers, return_exceptions=True)
+
+
 async def test_readers_cannot_write(database: Database) -> None:
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         await database.fetch_all("delete from things")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from autostack.core import pipeline, worker
+from autostack.core import bus, pipeline
 from autostack.core.errors import Busy
 from autostack.core.settings import NO_LIMITS, Settings
 
@@ -124,6 +124,14 @@ async def test_a_second_core_on_the_same_data_is_refused(core: Core, open_core: 
     with pytest.raises(Busy, match="a test"):
         async with open_core():
             pass
+
+
+async def test_nobody_else_can_read_the_database(settings: Settings, open_core: OpenCore) -> None:
+    settings.data_dir.chmod(0o755)  # as an operator may have made it
+    async with open_core():
+        files = [path for path in settings.data_dir.iterdir() if path.name.startswith("autostack.db")]
+        assert len(files) == 4
+        assert [path.name for path in files if path.stat().st_mode & 0o077] == []
 
 
 async def test_nothing_runs_on_after_a_core_has_ended(open_core: OpenCore) -> None:
@@ -407,7 +415,7 @@ async def test_a_full_disk_delays_a_result_but_loses_nothing(
 ) -> None:
     plugin_folder.add("zz_slow", SLOW)
     (plugin_folder.path / "gate").touch()
-    monkeypatch.setattr(worker, "ROOM_S", 0.05)
+    monkeypatch.setattr(bus, "ROOM_S", 0.05)
     async with open_core() as core:
         uploaded = await core.upload()
         await asyncio.to_thread(until, (plugin_folder.path / "began").exists)
