@@ -122,10 +122,16 @@ def _prepared(source: SourceTree, root: str, objects: set[str]) -> Iterator[tupl
             continue
         names = [local for local, origin in module.imports.items() if origin.lstrip(".") in objects]
         names += [name for name, value in module.assigned if _is_extension(module, value)]
-        if names and any(isinstance(value, ast.Call) for _, value in module.assigned):
+        if names and any(_makes_application(value) for _, value in module.assigned):
             start, dotted = _place(source, root, module.path)
             where = Evidence(module.path, 1, "makes the application for workers")
             yield module.path, _target(module, dotted, names[0]), start, where
+
+
+def _makes_application(value: ast.expr) -> bool:
+    function = value.func if isinstance(value, ast.Call) else None
+    called = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return "app" in str(called).lower().split("_")
 
 
 def _is_extension(module: Module, value: ast.expr) -> bool:

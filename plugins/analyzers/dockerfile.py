@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from autostack.core import Claim, Evidence, Finding, Port, SourceTree, VersionValue, hookimpl, roles
+from autostack.core.roots import is_aside
 from autostack.core.source import join
 from autostack.core.strengths import Strength
 from autostack.plugins.analyzers.manifests import (
@@ -41,18 +42,22 @@ def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
         if found is None:
             continue
         built = compose.builds(source).get(path)
-        where = docker.place(source, path, built.context if built else None, built.target if built else None)
+        wanted = docker.production_target(found, built.target) if built else None
+        where = docker.place(source, path, built.context if built else None, wanted)
+        if is_aside(path) and not is_aside(where.root):
+            continue  # a demonstration of the application, not the way that it is deployed
         by_root.setdefault(where.root, []).append((path, found, where))
     for root in sorted(by_root):
         ranked = sorted(by_root[root], key=lambda one: (_rank(one[0], one[1], one[0] in used), one[0]))
         for position, (path, found, where) in enumerate(ranked):
             named = compose.builds(source).get(path)
-            target = named.target if named else found.target
+            target = docker.production_target(found, named.target) if named else found.target
             if docker.is_store(found) or docker.is_proxy(source, found, where):
                 continue
             said += _versions(source, found, where)
             if position == 0:
-                said += _image(source, found, where, target, path in used)
+                guessed = path in compose.on_demand(source) or is_development(found, path, target)
+                said += _image(source, found, where, target, path in used, "guess" if guessed else "declared")
                 said += _parts(source, found, where, target)
                 said += _findings(found, where, target)
             else:
@@ -93,17 +98,26 @@ def is_development(found: dockerfiles.Dockerfile, path: str, target: str | None 
 
 
 def _image(
-    source: SourceTree, found: dockerfiles.Dockerfile, where: docker.Place, target: str | None, in_compose: bool
+    source: SourceTree,
+    found: dockerfiles.Dockerfile,
+    where: docker.Place,
+    target: str | None,
+    in_compose: bool,
+    strength: Strength,
 ) -> Iterator[Claim]:
     root, path, stage = where.root, found.path, found.stage(target)
-    strength: Strength = "guess" if is_development(found, path, target) else "declared"
     built = docker.build(path, where, target, [*stage.args])
     yield Claim(root, "build", built, strength, [Evidence(path, stage.line, f"builds from {stage.image}")])
+    language = _language(found, target)
+    if language:
+        yield Claim(root, "language", language, "guess", [Evidence(path, stage.line, "the image's language")])
     if docker.serves_files(found, target):
         yield from _static(found, where, target, strength)
+        yield from _public_arguments(found, root)
         if not in_compose:
             evidence = [Evidence(path, stage.line, f"a web server's image, {images.image(stage.image).repository}")]
-            ports = [Port(port, "http") for port, protocol, _ in docker.listens(stage) if protocol == "tcp"]
+            listened = docker.listens(stage, source, where.context)
+            ports = [Port(port, "http") for port, protocol, _ in listened if protocol == "tcp"]
             yield Claim(root, "processes.web.kind", "web", strength, evidence)
             yield Claim(root, "processes.web.ports", ports, strength, evidence)
         return
@@ -114,13 +128,13 @@ def _image(
         evidence = [Evidence(path, stage.command_line or stage.line, "CMD" if stage.command else "EXPOSE")]
         yield Claim(root, f"processes.{name}.kind", kind, strength, evidence)
         if stage.command:
-            yield Claim(root, f"processes.{name}.command", docker.typed_in(where, stage), strength, evidence)
+            yield Claim(root, f"processes.{name}.command", docker.typed_in(where, found, target), strength, evidence)
         if script:
             yield Claim(root, f"processes.{name}.role", roles.role(str(kind), script, name), strength, evidence)
         if stage.ports:
-            listened = [Port(port, "http" if p == "tcp" else p) for port, p, _ in stage.ports]
+            exposed = [Port(port, "http" if p == "tcp" else p) for port, p, _ in stage.ports]
             yield Claim(
-                root, f"processes.{name}.ports", listened, strength, [Evidence(path, stage.ports[0][2], "EXPOSE")]
+                root, f"processes.{name}.ports", exposed, strength, [Evidence(path, stage.ports[0][2], "EXPOSE")]
             )
     if name == "web":
         yield from _port(stage, root, path, strength, script)
@@ -131,7 +145,24 @@ def _image(
         place = docker.inside(volume, stage.workdir)
         if place:
             yield Claim(root, f"volumes.{place}", docker.purpose(place), strength, [Evidence(path, line, "VOLUME")])
-    yield from _environment(stage, root, path)
+    yield from _environment(found, stage, root)
+
+
+# toolchain of an image -> the language that its programs usually are in
+LANGUAGES = {
+    "node": "javascript", "bun": "javascript", "deno": "typescript", "python": "python", "ruby": "ruby", "php": "php",
+    "go": "go", "java": "java", "dotnet": "csharp", "rust": "rust", "elixir": "elixir", "erlang": "erlang",
+    "dart": "dart", "swift": "swift", "crystal": "crystal", "haskell": "haskell", "gleam": "gleam", "zig": "zig",
+}  # fmt: skip
+
+
+def _language(found: dockerfiles.Dockerfile, target: str | None) -> str | None:
+    """The language by the images: the one that runs, else one that builds, last first. None for a web server's."""
+    if docker.serves_files(found, target):
+        return None
+    stages = [found.stage(target), *reversed(found.images())]
+    known = (images.runtime(stage.image) for stage in stages)
+    return next((LANGUAGES[one[0]] for one in known if one and one[0] in LANGUAGES), None)
 
 
 def _static(
@@ -166,15 +197,21 @@ def _port(stage: dockerfiles.Stage, root: str, path: str, strength: Strength, sc
         yield Claim(root, "port", own, strength, [Evidence(path, stage.command_line or stage.line, "its script")])
 
 
-def _environment(stage: dockerfiles.Stage, root: str, path: str) -> Iterator[Claim]:
+def _environment(found: dockerfiles.Dockerfile, stage: dockerfiles.Stage, root: str) -> Iterator[Claim]:
     for name, (value, line) in stage.env.items():
         setting = environment.setting(name, None if "$" in value else value)
         if setting:
-            yield Claim(root, f"env.{name}", setting, "declared", [Evidence(path, line, "ENV")])
-    for name, (default, line) in stage.args.items():
-        setting = environment.setting(name, default) if environment.is_public(name) else None
-        if setting:
-            yield Claim(root, f"env.{name}", setting, "declared", [Evidence(path, line, "ARG")])
+            yield Claim(root, f"env.{name}", setting, "declared", [Evidence(found.path, line, "ENV")])
+    yield from _public_arguments(found, root)
+
+
+def _public_arguments(found: dockerfiles.Dockerfile, root: str) -> Iterator[Claim]:
+    """Build arguments that a bundler writes into the page, of whichever stage."""
+    for stage in found.stages:
+        for name, (default, line) in stage.args.items():
+            setting = environment.setting(name, default) if environment.is_public(name) else None
+            if setting:
+                yield Claim(root, f"env.{name}", setting, "declared", [Evidence(found.path, line, "ARG")])
 
 
 def _versions(source: SourceTree, found: dockerfiles.Dockerfile, where: docker.Place) -> Iterator[Claim | Finding]:

@@ -86,7 +86,7 @@ def _default(source: SourceTree, root: str, read: Read, where: list[Evidence]) -
 def _folder(root: str, name: str, value: str, where: list[Evidence]) -> Iterator[Claim]:
     purpose = next((purpose for pattern, purpose in _FOLDERS if pattern.search(name)), None)
     path = value.strip().removeprefix("./").rstrip("/")
-    if purpose and _is_folder(path):
+    if purpose and _is_folder(path) and not set(name.split("_")) & _NOT_PRODUCTION:
         yield Claim(root, f"volumes.{path}", purpose, "convention", where)
 
 

@@ -280,7 +280,7 @@ def _applications(source: SourceTree, root: str) -> list[Application]:
         for module in modules(source, root, *(name.encode() + b"(" for name in factories)):
             for name, value in module.assigned:
                 called = module.name(value.func).rpartition(".")[2] if isinstance(value, ast.Call) else ""
-                if called in factories:
+                if called in factories and not module.is_guarded(value.lineno):
                     application = _application(source, root, module, factories[called], name, value.lineno)
                     found.append((_rank(root, application), application))
     unique = {(a.path, a.attribute): (rank, a) for rank, a in reversed(found)}
@@ -317,6 +317,8 @@ def _subclasses(parsed: list[Module]) -> dict[str, Framework]:
 
 def _of_module(source: SourceTree, root: str, module: Module, own: dict[str, Framework]) -> Iterator[Application]:
     for name, value in module.assigned:
+        if module.is_guarded(value.lineno):
+            continue  # a server only imports the module
         wrapped = _wrapped(module, value)
         row = wrapped or _constructed(module, value, own)
         if row is not None and row.name == "dash":

@@ -43,6 +43,11 @@ class Module(NamedTuple):
     assigned: tuple[tuple[str, ast.expr], ...]  # at module level, in the order of the text
     names: dict[str, ast.expr]  # the last value of each
     nodes: tuple[ast.AST, ...]  # all nodes, in the order of the text
+    guarded: tuple[tuple[int, int], ...] = ()  # first and last line of each `if __name__ == "__main__"`
+
+    def is_guarded(self, line: int) -> bool:
+        """Whether a line only runs where the file is started as a program, not where it is imported."""
+        return any(first <= line <= last for first, last in self.guarded)
 
     def calls(self) -> Iterator[tuple[ast.Call, str]]:
         """All calls with the full name of what is called ("flask.Flask", "app.run")."""
@@ -100,6 +105,13 @@ class Module(NamedTuple):
             given = node.args[1] if len(node.args) > 1 else keyword(node, "default")
             return name, self.constant(given)
         return None
+
+
+def is_guard(node: ast.stmt) -> bool:
+    """Whether a statement is `if __name__ == "__main__"`."""
+    if not isinstance(node, ast.If) or not isinstance(node.test, ast.Compare):
+        return False
+    return isinstance(node.test.left, ast.Name) and node.test.left.id == "__name__"
 
 
 def keyword(call: ast.Call, name: str) -> ast.expr | None:
@@ -240,7 +252,8 @@ def _module(source: SourceTree, path: str) -> Module | None:
                 origin = "." * node.level + (f"{node.module}." if node.module else "")
                 imports.setdefault(alias.asname or alias.name, origin + alias.name)
     assigned = tuple(_assignments(tree.body))
-    return Module(path, tree, imports, assigned, dict(assigned), nodes)
+    guarded = tuple((node.lineno, node.end_lineno or node.lineno) for node in tree.body if is_guard(node))
+    return Module(path, tree, imports, assigned, dict(assigned), nodes, guarded)
 
 
 def _walk(tree: ast.Module) -> tuple[ast.AST, ...]:

@@ -98,7 +98,8 @@ def _imports_from(source: SourceTree, root: str, place: str, settings: str | Non
 
 def _production(source: SourceTree, place: str, settings: str | None, served: str | None) -> str | None:
     """The settings of production where manage.py names others: the server's, or those beside a developer's."""
-    if served and served != settings and not _is_development(served) and _file(source, place, served):
+    path = _file(source, place, served) if served and not _is_development(served) else None
+    if served != settings and path and _sets_something(source, path):
         return served
     if settings is None:
         return None
@@ -111,6 +112,11 @@ def _production(source: SourceTree, place: str, settings: str | None, served: st
     loaded = [one.rpartition("/")[2].removesuffix(".py") for one in _loaded_by(source, place, path)]
     is_developers = _DEVELOPMENT.intersection(loaded) and not set(PRODUCTION).intersection(loaded)
     return _first_of(source, place, settings, "") if is_developers else None
+
+
+def _sets_something(source: SourceTree, path: str) -> bool:
+    parsed = module(source, path)
+    return parsed is not None and bool(parsed.assigned or parsed.imports)
 
 
 def _first_of(source: SourceTree, place: str, parent: str, name: str) -> str | None:

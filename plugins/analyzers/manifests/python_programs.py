@@ -9,7 +9,7 @@ from autostack.core.model import Evidence
 from autostack.core.source import join
 from autostack.plugins.analyzers.manifests.python import ENTRY_NAMES, inside, runtime
 from autostack.plugins.analyzers.manifests.python_apps import listening
-from autostack.plugins.analyzers.manifests.python_code import Module, files, module, modules, place
+from autostack.plugins.analyzers.manifests.python_code import Module, files, is_guard, module, modules, place
 from autostack.plugins.analyzers.manifests.python_project import is_installed, scripts
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _program(source: SourceTree, root: str, parsed: Module) -> Program:
         command = f"python -m {name}"
     else:
         command = f"python {path}"
-    line = next((node.lineno for node in parsed.tree.body if _guards(node)), 1)
+    line = next((node.lineno for node in parsed.tree.body if is_guard(node)), 1)
     where = Evidence(parsed.path, line, "started as a script")
     imported = set(parsed.imports.values())
     if (opened := grpc_port(source, root)) is not None:
@@ -191,19 +191,13 @@ def _import_line(parsed: Module, name: str) -> int:
 
 
 def _is_guarded(parsed: Module) -> bool:
-    return any(_guards(node) for node in parsed.tree.body)
-
-
-def _guards(node: ast.stmt) -> bool:
-    if not isinstance(node, ast.If) or not isinstance(node.test, ast.Compare):
-        return False
-    return isinstance(node.test.left, ast.Name) and node.test.left.id == "__name__"
+    return any(is_guard(node) for node in parsed.tree.body)
 
 
 def _does_something(parsed: Module) -> bool:
     """Whether running the file has an effect: a guard, a call or a loop at its top level."""
     return any(
-        _guards(node)
+        is_guard(node)
         or isinstance(node, (ast.While, ast.For, ast.With, ast.AsyncWith, ast.Try))
         or (isinstance(node, ast.Expr) and isinstance(node.value, (ast.Call, ast.Await)))
         for node in parsed.tree.body

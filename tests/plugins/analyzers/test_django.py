@@ -309,3 +309,19 @@ def test_an_address_is_optional_where_the_settings_write_a_database_out(analyzed
     late = "import dj_database_url\nDATABASES['default'].update(dj_database_url.config(conn_max_age=500))\n"
     service = analyzed(project(late=late)).services[0]
     assert [one.required for one in service.env if one.name == "DATABASE_URL"] == [False]
+
+
+def test_an_empty_package_of_settings_is_not_what_production_loads(analyzed):
+    files = project()
+    settings = files.pop("mysite/settings.py")
+    files |= {
+        "manage.py": MANAGE.replace("mysite.settings", "mysite.settings.site"),
+        "mysite/wsgi.py": "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.settings')\n" + WSGI,
+        "mysite/settings/__init__.py": '"""Nothing."""\n# nothing\n',
+        "mysite/settings/site.py": settings,
+    }
+    service = analyzed(files).services[0]
+    assert service.release_command == "python manage.py migrate --noinput"
+    assert service.start_command == (
+        "DJANGO_SETTINGS_MODULE=mysite.settings.site gunicorn --bind 0.0.0.0:$PORT mysite.wsgi:application"
+    )

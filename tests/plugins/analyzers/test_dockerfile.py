@@ -249,3 +249,13 @@ def test_a_dockerfile_in_a_developer_s_folder_goes_behind_the_others(analyzed):
     service = only(analyzed, files)
     assert service.build.dockerfile == "docker/web/Dockerfile"
     assert (service.runtime.version, service.start_command) == ("3.12", "gunicorn -b 0.0.0.0:8000 app:app")
+
+
+def test_a_demonstration_s_dockerfile_is_not_the_application_s(analyzed):
+    files = {
+        "extras/demo/Dockerfile": "FROM ubuntu:24.04\nEXPOSE 80\nCMD /run-everything\n",
+        "app.py": "from flask import Flask\napp = Flask(__name__)\n",
+        "requirements.txt": REQUIREMENTS,
+    }
+    service = only(analyzed, files)
+    assert (service.build, service.start_command) == (None, "gunicorn --bind 0.0.0.0:$PORT app:app")

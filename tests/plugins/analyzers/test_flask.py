@@ -215,3 +215,14 @@ def test_migrations_inside_the_package_are_named_to_flask_migrate(analyzed):
     files = {"requirements.txt": REQUIREMENTS + "flask-migrate\n", "shop/__init__.py": "", "wsgi.py": APP}
     kept = analyzed({**files, "shop/migrations/env.py": ""}).services[0]
     assert kept.release_command == "flask --app wsgi:app db upgrade --directory shop/migrations"
+
+
+def test_an_application_that_only_a_started_file_makes_is_not_served(analyzed):
+    files = {
+        "requirements.txt": REQUIREMENTS,
+        "shop/__init__.py": "",
+        "shop/factory.py": FACTORY.replace("name", "name=None"),
+        "shop/report.py": "from shop.factory import create_app\nif __name__ == '__main__':\n    app = create_app()\n",
+    }
+    command = analyzed(files).services[0].start_command
+    assert command == "gunicorn --bind 0.0.0.0:$PORT 'shop.factory:create_app()'"
