@@ -54,7 +54,7 @@ def assemble(
         record.note(root, "runtime.version", first.runtime.version, version.winner)
     _mirror(record, root, outline, chosen)
     build_root = _build_root(claims, record, root, first)
-    build = record.settle(root, "build", sketches.builds(claims, root), sort=False)
+    build = record.settle(root, "build", sketches.builds(claims, root), equal=_same_image, sort=False)
     pm_version = record.settle(
         root,
         "package_manager_version",
@@ -97,6 +97,13 @@ def assemble(
         images=inventory.images(claims, record, root),
     )
     return service, _findings(claims, outline)
+
+
+def _same_image(one: object, other: object) -> bool:
+    """Do two builds make the same image? Which arguments they name is no difference."""
+    if isinstance(one, Build) and isinstance(other, Build):
+        return (one.context, one.dockerfile, one.target) == (other.context, other.dockerfile, other.target)
+    return one == other
 
 
 def name(claims: ClaimSet, record: Record, root: str, given: names.Names) -> str:

@@ -73,6 +73,7 @@ class App:
     build: Build | None
     stage: dockerfiles.Stage | None
     script: str | None = None  # what the command's script ends in
+    given: str | None = None  # the command that the file gives, unless that is only for development
 
 
 @hookimpl
@@ -120,23 +121,35 @@ def _apps(source: SourceTree, file: ComposeFile, stores: Sequence[Store]) -> lis
             found += _published(source, file, service)
             continue
         parsed = dockerfiles.dockerfile(source, origin.dockerfile)
-        where = docker.place(source, origin.dockerfile, origin.context, origin.target) if parsed else None
+        target = docker.production_target(parsed, origin.target) if parsed else origin.target
+        where = docker.place(source, origin.dockerfile, origin.context, target) if parsed else None
         if parsed and where and docker.is_proxy(source, parsed, where):
             continue
-        stage = parsed.stage(origin.target or parsed.target) if parsed else None
-        served = parsed is not None and docker.serves_files(parsed, origin.target) and service.command is None
-        own = docker.typed_in(where, stage) if where and stage else None
-        typed = None if served else service.command or own
-        open_to_others = bool(
-            served or service.ports or service.exposed or (stage and stage.ports and not service.command)
-        )
+        stage = parsed.stage(target or parsed.target) if parsed else None
+        given = None if _only_develops(file, service, stage) else service.command
+        served = parsed is not None and docker.serves_files(parsed, target) and given is None
+        own = docker.typed_in(where, parsed, target or parsed.target) if where and parsed else None
+        typed = None if served else given or own
+        open_to_others = bool(served or service.ports or service.exposed or (stage and stage.ports and not given))
         script = entry_scripts.behind(source, stage, origin.context, typed) if stage else None
         kind = command.kind(script or typed, service.name, ports=open_to_others, default="worker") or "worker"
-        build = docker.build(origin.dockerfile, where, origin.target, list(origin.args)) if parsed and where else None
+        build = docker.build(origin.dockerfile, where, target, list(origin.args)) if parsed and where else None
         strength = _strength(file, service)
         root = where.root if where else origin.context
-        found.append(App(service, root, strength, kind, typed, None if served and not build else build, stage, script))
+        found.append(App(service, root, strength, kind, typed, build, stage, script, given))
     return found
+
+
+def _only_develops(file: ComposeFile, service: ComposeService, stage: dockerfiles.Stage | None) -> bool:
+    """Whether a service's command is the image's own for a developer: then the image's is the one of production.
+
+    Not where services share an image, and each has a command that says what it does.
+    """
+    if service.command is None or stage is None or stage.command is None or not roles.is_development(service.command):
+        return False
+    built = service.build.dockerfile if service.build else None
+    same = [one for one in file.services.values() if one.build and one.build.dockerfile == built]
+    return len(same) == 1 and not roles.is_development(stage.command)
 
 
 def _published(source: SourceTree, file: ComposeFile, service: ComposeService) -> list[App]:
@@ -148,7 +161,7 @@ def _published(source: SourceTree, file: ComposeFile, service: ComposeService) -
     )
     if images.runtime(service.image) and mounted:  # a language's image with the source mounted into it: for developing
         kind = command.kind(service.command, service.name, ports=bool(service.ports), default="worker") or "worker"
-        return [App(service, mounted, "guess", kind, service.command, None, None)]
+        return [App(service, mounted, "guess", kind, service.command, None, None, None, service.command)]
     names = roots.named(source)
     root = names.get(images.image(service.image).repository.rpartition("/")[2]) or names.get(service.name.lower())
     others = [s for s in file.services.values() if s.build or (s.image and not images.auxiliary(s.image))]
@@ -160,7 +173,8 @@ def _published(source: SourceTree, file: ComposeFile, service: ComposeService) -
     path = join(root, "Dockerfile")
     root = docker.place(source, path).root if path in source else root
     kind = command.kind(service.command, service.name, ports=bool(service.ports), default="worker") or "worker"
-    return [App(service, root, _strength(file, service), kind, service.command, None, None)]
+    strength = _strength(file, service)
+    return [App(service, root, strength, kind, service.command, None, None, None, service.command)]
 
 
 def _is_other(other: ComposeService, service: ComposeService) -> bool:
@@ -311,7 +325,7 @@ def _process(source: SourceTree, root: str, name: str, app: App, shared: bool) -
     if app.script:
         role = roles.role(app.kind, app.script, service.name)
         yield Claim(root, f"{field}.role", role, app.strength, [_command_evidence(source, app)])
-    ports = _ports(app)
+    ports = _ports(source, app)
     if ports:
         line = service.key_line(source, "ports" if service.ports else "expose")
         yield Claim(root, f"{field}.ports", ports, app.strength, [Evidence(service.path, line, "ports")])
@@ -327,12 +341,12 @@ def _process(source: SourceTree, root: str, name: str, app: App, shared: bool) -
 
 def _command_evidence(source: SourceTree, app: App) -> Evidence:
     service = app.service
-    if service.command or app.build is None or app.stage is None:
+    if app.given or app.build is None or app.stage is None:
         return Evidence(service.path, service.key_line(source, "command"), "command")
     return Evidence(app.build.dockerfile, app.stage.command_line, "CMD")
 
 
-def _ports(app: App) -> list[Port]:
+def _ports(source: SourceTree, app: App) -> list[Port]:
     """What the container listens on: published ports first, then exposed ones, then the image's."""
     found: dict[int, Port] = {}
     http: Literal["http", "tcp"] = "http" if app.kind == "web" else "tcp"
@@ -340,8 +354,8 @@ def _ports(app: App) -> list[Port]:
         found[published.port] = Port(published.port, "udp" if published.protocol == "udp" else http, published.public)
     for port in app.service.exposed:
         found.setdefault(port, Port(port, http))
-    if not found and app.stage and not app.service.command:
-        for port, protocol, _ in docker.listens(app.stage):
+    if not found and app.stage and not app.given:
+        for port, protocol, _ in docker.listens(app.stage, source, app.build.context if app.build else "."):
             found.setdefault(port, Port(port, "udp" if protocol == "udp" else http))
     if not found and app.kind == "web" and app.script and (own := roles.listens_on(app.script)):
         found[own] = Port(own, http)

@@ -120,6 +120,21 @@ def production_builds(source: SourceTree) -> dict[str, ComposeService]:
     return found
 
 
+def on_demand(source: SourceTree) -> frozenset[str]:
+    """The Dockerfiles that compose files build for services only which nobody starts without asking for them."""
+
+    def read() -> frozenset[str]:
+        asked: set[str] = set()
+        started: set[str] = set()
+        for file in files(source):
+            for service in file.services.values():
+                if service.build:
+                    (asked if service.optional else started).add(service.build.dockerfile)
+        return frozenset(asked - started) if started else frozenset()
+
+    return once(source, "compose.on_demand", read)
+
+
 def builds(source: SourceTree) -> dict[str, BuildFrom]:
     """How the compose files build each Dockerfile, by its path: production files before the others."""
     found: dict[str, BuildFrom] = {}
@@ -154,10 +169,15 @@ def _file(source: SourceTree, path: str) -> ComposeFile | None:
         base = next((p for name in BASES if (p := join(folder(path), name)) in source), None)
         lower = _services(source, base) if base else {}
         services = {name: _laid_over(lower.get(name, {}), raw) for name, raw in services.items()}
+        kept = {name: raw for name, raw in lower.items() if name not in services}
+    else:
+        base, lower, kept = None, {}, {}
     found = {}
     for name, raw in list(services.items())[:MAX_SERVICES]:
         whole = _extended(source, path, services, raw)
         found[name] = _service(source, path, name, whole)
+    for name, raw in list(kept.items())[: MAX_SERVICES - len(found)]:  # `-f base -f overlay` starts them as well
+        found[name] = _service(source, base or path, name, _extended(source, base or path, lower, raw))
     return ComposeFile(path, kind, found)
 
 
@@ -234,7 +254,7 @@ def _service(source: SourceTree, path: str, name: str, raw: Mapping[str, object]
         health=_health(raw.get("healthcheck")),
         hosts=_hosts(name, raw),
         development=_is_development(source, build, typed, mounts, env, profiles),
-        optional=bool(profiles),
+        optional=bool(profiles) and not set(profiles) & set(PRODUCTION),
     )
 
 

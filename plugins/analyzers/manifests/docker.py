@@ -12,7 +12,7 @@ from autostack.core import roles
 from autostack.core.model import Build
 from autostack.core.source import SourceTree, above, folder, join
 from autostack.plugins.analyzers.manifests import images
-from autostack.plugins.analyzers.manifests.dockerfiles import Copy, Dockerfile, Stage, dockerfile
+from autostack.plugins.analyzers.manifests.dockerfiles import Copy, Dockerfile, Stage, dockerfile, is_for_development
 from autostack.plugins.analyzers.manifests.once import once
 from autostack.plugins.analyzers.manifests.roots import has_manifest, toolchains
 
@@ -121,12 +121,58 @@ def _folders(source: SourceTree) -> frozenset[str]:
     return once(source, "docker.folders", lambda: frozenset(up for path in source.files for up in above(folder(path))))
 
 
-def typed_in(where: Place, stage: Stage) -> str | None:
-    """A stage's command as it is typed in the root: without the way to it, where the image works in the context."""
+def production_target(found: Dockerfile, target: str | None) -> str | None:
+    """The stage to build: the named one; the last one, where that is for production and the named one is not."""
+    if target is None or not _is_for_development(found.stage(target)):
+        return target
+    final = found.stage(found.target)
+    runs = final.command is not None or serves_files(found, found.target)
+    return found.target if runs and not _is_for_development(final) else target
+
+
+def _is_for_development(stage: Stage) -> bool:
+    return is_for_development(stage.name) or (stage.command is not None and roles.is_development(stage.command))
+
+
+def typed_in(where: Place, found: Dockerfile, target: str | None = None) -> str | None:
+    """A stage's command as it is typed in the root: without the way to it, where the image works in the context, and
+    with the folder of a build in front of what was copied out of it."""
+    stage = found.stage(target)
+    if stage.command is None:
+        return None
+    command = _before_copied(found, stage)
     inside = posixpath.relpath(where.root, where.context)
-    if stage.command is None or inside == "." or inside.startswith("..") or stage.workdir.endswith("/" + inside):
-        return stage.command
-    return re.sub(rf"(?<![\w.=:/-])(?:\./)?{re.escape(inside)}/(?=[\w.])", "", stage.command)
+    if inside == "." or inside.startswith("..") or stage.workdir.endswith("/" + inside):
+        return command
+    return re.sub(rf"(?<![\w.=:/-])(?:\./)?{re.escape(inside)}/(?=[\w.])", "", command)
+
+
+_PROGRAM = re.compile(r"(?:[\w.-]+/){0,20}[\w.-]+\.(?:js|mjs|cjs)")
+
+
+def _before_copied(found: Dockerfile, stage: Stage) -> str:
+    """`node server.js` of an image into which `COPY --from=build /app/dist ./` put it: `node dist/server.js`."""
+    words = (stage.command or "").split(" ")
+    for at, word in enumerate(words):
+        if not _PROGRAM.fullmatch(word):
+            continue
+        wanted = posixpath.normpath(posixpath.join(stage.workdir, word))
+        for copy in sorted(stage.copies, key=lambda copy: -len(copy.to)):
+            to = copy.to.rstrip("/") or "/"
+            if not wanted.startswith(to.rstrip("/") + "/"):
+                continue
+            if copy.stage and len(copy.sources) == 1 and copy.sources[0].startswith("/"):
+                origin = found.stage(copy.stage) if _is_stage(found, copy.stage) else None
+                built = inside(copy.sources[0], origin.workdir) if origin else None
+                if built and not built.startswith("/"):
+                    words[at] = posixpath.normpath(posixpath.join(built, wanted[len(to.rstrip("/")) + 1 :]))
+            if posixpath.basename(to) != wanted.rpartition("/")[2]:
+                break
+    return " ".join(words)
+
+
+def _is_stage(found: Dockerfile, name: str) -> bool:
+    return any((stage.name or "").lower() == name.lower() for stage in found.stages)
 
 
 def serves_files(found: Dockerfile, target: str | None = None) -> bool:
@@ -137,12 +183,28 @@ def serves_files(found: Dockerfile, target: str | None = None) -> bool:
     )
 
 
-def listens(stage: Stage) -> list[tuple[int, Literal["tcp", "udp"], int]]:
-    """The ports of a stage, with the line that says so: what it exposes, else what its web server listens on."""
+# What a file server's configuration listens on: `listen 8080 default_server;`, `listen [::]:80;`; a site of Caddy's.
+_NGINX_LISTEN = re.compile(r"(?m)^\s*(?:server\s*\{\s*)?listen\s+(?:[\w.\[\]:*]{1,40}:)?(\d{2,5})\b")
+_CADDY_SITE = re.compile(r"(?m)^\s*(?:https?://)?[\w.*-]{0,60}:(\d{2,5})\s*(?:\{|,|$)")
+
+
+def listens(
+    stage: Stage, source: SourceTree | None = None, context: str = "."
+) -> list[tuple[int, Literal["tcp", "udp"], int]]:
+    """The ports of a stage, with the line that says so: what it exposes, else what its web server listens on, by its
+    configuration or as usual."""
     usual = next(
         (port for name, port in images.FILE_SERVERS.items() if images.image(stage.image).is_called(name)), None
     )
-    return stage.ports or ([(usual, "tcp", stage.line)] if usual else [])
+    if stage.ports or usual is None:
+        return stage.ports
+    for copy in stage.copies if source else ():
+        for path in (join(context, one) for one in copy.sources if copy.stage is None):
+            expression = _CADDY_SITE if path.endswith("Caddyfile") else _NGINX_LISTEN if ".conf" in path else None
+            match = expression.search((source.text(path) or "")[:20_000]) if source and expression else None
+            if match and 0 < int(match[1]) < 65_536:
+                return [(int(match[1]), "tcp", copy.line)]
+    return [(usual, "tcp", stage.line)]
 
 
 def served(found: Dockerfile, target: str | None = None) -> Copy | None:

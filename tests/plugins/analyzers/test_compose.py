@@ -407,3 +407,82 @@ def test_a_command_that_only_bash_understands_stays_bash_s(analyzed):
     text = f'services:\n  web:\n    build: .\n    ports: ["8000:8000"]\n    command: bash -c "{waiting}"\n'
     files = {"compose.yaml": text, "Dockerfile": "FROM python:3.12\n", "requirements.txt": "flask\n"}
     assert analyzed(files, plugins=PLUGINS).services[0].start_command == f"bash -c '{waiting}'"
+
+
+# ---- images with a stage for developers, and overlays
+
+
+STAGED = """\
+    FROM node:22 AS development
+    WORKDIR /app
+    COPY . .
+    CMD ["npm", "run", "dev"]
+    FROM node:22-slim AS production
+    WORKDIR /app
+    COPY --from=development /app/dist ./
+    CMD ["node", "main.js"]
+    """
+PACKAGE = '{"name": "a", "scripts": {"dev": "nodemon main.js"}, "dependencies": {"express": "5"}}'
+CONTAINERS = ("compose", "dockerfile", "node", "express")
+
+
+def test_a_stage_for_developers_gives_way_to_the_one_for_production(analyzed):
+    files = {
+        "package.json": PACKAGE,
+        "Dockerfile": STAGED,
+        "compose.yaml": """\
+            services:
+              app:
+                build: {context: ., target: development}
+                command: npm run dev
+                ports: ["3000:3000"]
+                volumes: [".:/app"]
+            """,
+    }
+    analysis = analyzed(files, plugins=CONTAINERS)
+    (service,) = analysis.services
+    assert (service.build.dockerfile, service.build.target) == ("Dockerfile", None)
+    assert service.start_command == "node dist/main.js"
+    assert "development-dockerfile" not in [finding.rule for finding in analysis.findings]
+
+
+def test_build_arguments_make_no_other_image(analyzed):
+    files = {
+        "package.json": PACKAGE,
+        "Dockerfile": 'FROM node:22-slim\nARG VERSION\nCOPY . .\nEXPOSE 3000\nCMD ["node", "main.js"]\n',
+        "compose.yaml": "services:\n  app:\n    build: {context: ., args: {MODE: production}}\n    ports: ['3000:3000']\n",
+    }
+    assert analyzed(files, plugins=CONTAINERS).conflicts == []
+
+
+def test_what_is_only_started_on_demand_is_no_service(analyzed):
+    files = {
+        "app/Dockerfile": 'FROM python:3.13\nEXPOSE 80\nCMD ["gunicorn", "app:app"]\n',
+        "seed/Dockerfile": 'FROM python:3.13\nCOPY . .\nCMD ["python", "seed.py"]\n',
+        "compose.yaml": """\
+            services:
+              app: {build: ./app, ports: ["80:80"]}
+              seed: {build: ./seed, profiles: [seed]}
+            """,
+    }
+    assert [service.root for service in analyzed(files, plugins=CONTAINERS).services] == ["app"]
+
+
+def test_an_overlay_for_production_still_knows_the_base_s_data_stores(analyzed):
+    files = {
+        "package.json": PACKAGE,
+        "Dockerfile": 'FROM node:22-slim\nCOPY . .\nEXPOSE 3000\nCMD ["node", "main.js"]\n',
+        "docker-compose.yml": """\
+            services:
+              app:
+                build: .
+                environment: {MONGODB_URL: "mongodb://store:27017/app"}
+                depends_on: [store]
+              store: {image: "mongo:7"}
+            """,
+        "docker-compose.prod.yml": "services:\n  app:\n    ports: ['3000:3000']\n",
+    }
+    analysis = analyzed(files, plugins=CONTAINERS)
+    (resource,) = analysis.resources
+    assert [(env.name, env.part) for env in resource.env] == [("MONGODB_URL", "url")]
+    assert [env.default for env in analysis.services[0].env if env.name == "MONGODB_URL"] == [None]

@@ -259,3 +259,68 @@ def test_a_demonstration_s_dockerfile_is_not_the_application_s(analyzed):
     }
     service = only(analyzed, files)
     assert (service.build, service.start_command) == (None, "gunicorn --bind 0.0.0.0:$PORT app:app")
+
+
+# ---- what an image says although the source has no manifest
+
+
+@pytest.mark.parametrize(
+    ("content", "language"),
+    [
+        ("FROM golang:1.24 AS b\nRUN go build\nFROM gcr.io/distroless/static\nCOPY --from=b /x /x\nCMD ['/x']\n", "go"),
+        ("FROM node:22 AS b\nFROM python:3.13\nCOPY . .\nCMD python app.py\n", "python"),
+        ("FROM eclipse-temurin:21-jre\nCOPY app.jar .\nCMD java -jar app.jar\n", "java"),
+        ("FROM debian:12\nCOPY run .\nCMD ./run\n", None),
+    ],
+)
+def test_the_image_tells_the_language(analyzed, content, language):
+    (service,) = analyzed({"Dockerfile": content, "run": "x"}, plugins=("dockerfile",)).services
+    assert service.language == language
+
+
+@pytest.mark.parametrize(
+    ("image", "name", "config", "port"),
+    [
+        ("nginx:1.28", "nginx.conf", "server { listen 8080 default_server; root /usr/share/nginx/html; }", 8080),
+        ("nginx:1.28", "default.conf", "server {\n  listen [::]:3000;\n}\n", 3000),
+        ("caddy:2", "Caddyfile", ":5000 {\n  file_server\n}\n", 5000),
+        ("nginx:1.28", "mime.types", "text/html html;", 80),
+    ],
+)
+def test_a_web_server_listens_where_its_configuration_says(analyzed, image, name, config, port):
+    dockerfile = f"FROM {image}\nCOPY {name} /etc/conf/{name}\nCOPY site /usr/share/nginx/html\n"
+    files = {"Dockerfile": dockerfile, name: config, "site/index.html": "<html></html>"}
+    (service,) = analyzed(files, plugins=("dockerfile", "static_site")).services
+    assert service.port == port
+
+
+def test_a_build_argument_of_an_earlier_stage_is_a_variable_of_the_page(analyzed):
+    dockerfile = """\
+        FROM node:22 AS build
+        WORKDIR /app
+        COPY . .
+        ARG VITE_API_URL=https://api.example.org
+        RUN npm run build
+        FROM nginx:1.28
+        COPY --from=build /app/dist /usr/share/nginx/html
+        """
+    (service,) = analyzed({"package.json": '{"name": "a"}', "Dockerfile": dockerfile}, plugins=("dockerfile",)).services
+    assert [(env.name, env.phase, env.default) for env in service.env] == [
+        ("VITE_API_URL", "build", "https://api.example.org")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("copied", "command", "typed"),
+    [
+        ("COPY --from=b /app/.next/standalone ./", "node server.js", "node .next/standalone/server.js"),
+        ("COPY --from=b /app/dist ./dist", "node dist/main.js", "node dist/main.js"),
+        ("COPY --from=b /app/out ./lib", "node lib/a/main.mjs", "node out/a/main.mjs"),
+        ("COPY --from=b /app ./", "node server.js", "node server.js"),
+        ("COPY . .", "node server.js", "node server.js"),
+    ],
+)
+def test_a_command_is_typed_where_the_build_leaves_its_program(analyzed, copied, command, typed):
+    dockerfile = f"FROM node:22 AS b\nWORKDIR /app\nCOPY . .\nFROM node:22\nWORKDIR /srv\n{copied}\nCMD {command}\n"
+    (service,) = analyzed({"package.json": '{"name": "a"}', "Dockerfile": dockerfile}, plugins=("dockerfile",)).services
+    assert service.start_command == typed
