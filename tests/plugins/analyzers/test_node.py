@@ -263,9 +263,12 @@ def test_members_of_a_workspace_are_installed_and_built_from_its_root(analyzed):
     service = analysis.services[0]
     assert (service.name, service.build_root, service.package_manager) == ("api", ".", "pnpm")
     assert service.install_command == "pnpm install --frozen-lockfile"
-    assert service.build_command == "pnpm --filter ./apps/api... run build"
+    assert service.build_command == "pnpm --filter @acme/api... run build"
     assert service.start_command == "pnpm run start"
     assert "packages/lib" in [library.root for library in analysis.libraries]
+    files["apps/api/package.json"] = files["apps/api/package.json"].replace("@acme/api", "@acme/$(api)")
+    (service,) = analyzed(files, plugins=NODE).services
+    assert service.build_command == "pnpm --filter '{./apps/api}...' run build"
 
 
 def test_members_of_an_npm_workspace_are_built_after_what_they_depend_on(analyzed):
