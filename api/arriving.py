@@ -42,7 +42,7 @@ def incoming(settings: Settings) -> Path:
 async def upload(folder: Path) -> AsyncIterator[tuple[BinaryIO, str | None]]:
     """The archive that this request carries, at its beginning, and its name; what it is, its bytes decide.
 
-    Raises UnsupportedMediaType for another kind of body, InputRefused for a form with no file or several, or an empty one.
+    Raises UnsupportedMediaType for another kind of body, InputRefused for a form without one file, or an empty one.
     """
     if request.content_encoding not in (None, "", "identity"):
         raise UnsupportedMediaType("Send the archive without Content-Encoding.")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, cast
+from weakref import WeakValueDictionary
 
 from quart import current_app
 
@@ -40,6 +42,11 @@ class Api:
     passwords: Passwords
     streams: Streams
     metrics: Metrics
+    _guessing: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+
+    def guessing(self, account: str) -> asyncio.Lock:
+        """Held by whoever tries a password for the account."""
+        return self._guessing.setdefault(account, asyncio.Lock())
 
 
 def make_api(core: Runtime, version: str) -> Api:

@@ -85,10 +85,11 @@ async def change_password(data: views.NewPassword) -> None:
 
 async def _check(user: User | None, account: str, password: str) -> None:
     """Raises WrongCredentials, after the same work for an account that isn't there; TooManyGuesses before it."""
-    guesses = await api().guesses.test(account)
-    if not guesses.allowed:
-        raise TooManyGuesses("too many wrong passwords for this account; wait", retry_after=guesses.reset)
-    fits = await api().passwords.verify(None if user is None else user.password_hash, password)
-    if user is None or not fits or user.status != "active":
-        await api().guesses.hit(account)
-        raise WrongCredentials("the e-mail address or the password is wrong")
+    async with api().guessing(account):  # one guess at a time: none slips through while another is counted
+        guesses = await api().guesses.test(account)
+        if not guesses.allowed:
+            raise TooManyGuesses("too many wrong passwords for this account; wait", retry_after=guesses.reset)
+        fits = await api().passwords.verify(None if user is None else user.password_hash, password)
+        if user is None or not fits or user.status != "active":
+            await api().guesses.hit(account)
+            raise WrongCredentials("the e-mail address or the password is wrong")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from autostack.api.emails import normal
+from autostack.api.state import GUESSES
 from autostack.core.errors import InputRefused
 
 from .conftest import PASSWORD, Client, running, signed_up
@@ -37,6 +39,12 @@ async def test_a_wrong_password_and_an_unknown_account_look_the_same(anybody: Cl
     unknown = await anybody.post("/api/auth/login", {"email": "unknown@example.org", "password": "wrong horse"})
     assert wrong.status == unknown.status == 401
     assert {**wrong.json, "request_id": ""} == {**unknown.json, "request_id": ""}
+
+
+async def test_guesses_at_once_are_counted_as_one_by_one(anybody: Client) -> None:
+    guess = {"email": "raced@example.org", "password": "wrong horse"}
+    answers = await asyncio.gather(*(anybody.post("/api/auth/login", guess) for _ in range(30)))
+    assert sorted(answer.status for answer in answers) == [401] * GUESSES + [429] * (30 - GUESSES)
 
 
 async def test_guessing_is_stopped_account_by_account(anybody: Client) -> None:

@@ -127,6 +127,7 @@ async def test_a_second_core_on_the_same_data_is_refused(core: Core, open_core: 
 
 
 async def test_nobody_else_can_read_the_database(settings: Settings, open_core: OpenCore) -> None:
+    settings.database.unlink()
     settings.data_dir.chmod(0o755)  # as an operator may have made it
     async with open_core():
         files = [path for path in settings.data_dir.iterdir() if path.name.startswith("autostack.db")]
