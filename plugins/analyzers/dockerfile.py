@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from autostack.core import Claim, Evidence, Finding, Port, SourceTree, VersionValue, hookimpl, roles
+from autostack.core.model import ProcessKind
 from autostack.core.roots import is_aside
 from autostack.core.source import join
 from autostack.core.strengths import Strength
@@ -22,6 +23,7 @@ from autostack.plugins.analyzers.manifests import (
     releases,
     roots,
 )
+from autostack.plugins.analyzers.manifests import javascript_frameworks as frameworks
 
 # Parts of a Dockerfile's name that say when it is used.
 PRODUCTION = ("prod", "production", "release", "deploy")
@@ -122,7 +124,9 @@ def _image(
             yield Claim(root, "processes.web.ports", ports, strength, evidence)
         return
     script = entry_scripts.behind(source, stage, where.context, stage.command)
-    kind = command.kind(script or stage.command, "", ports=bool(stage.ports), default="web")
+    kind = command.kind(
+        script or stage.command, _program(stage), ports=bool(stage.ports), default=_usual_kind(source, root)
+    )
     name = "web" if kind in ("web", None) else str(kind)
     if not in_compose and (stage.command or stage.ports):
         evidence = [Evidence(path, stage.command_line or stage.line, "CMD" if stage.command else "EXPOSE")]
@@ -146,6 +150,19 @@ def _image(
         if place:
             yield Claim(root, f"volumes.{place}", docker.purpose(place), strength, [Evidence(path, line, "VOLUME")])
     yield from _environment(found, stage, root)
+
+
+def _program(stage: dockerfiles.Stage) -> str:
+    """The bare name of what an image starts: `/usr/local/bin/mail-worker` is a worker."""
+    words = (stage.command or "").split()
+    return posixpath.splitext(posixpath.basename(words[0]))[0] if words and "/" in words[0] else ""
+
+
+def _usual_kind(source: SourceTree, root: str) -> ProcessKind:
+    """What an image without ports most likely is: a worker by what its code depends on, else a web server."""
+    found = node.package(source, root)
+    works = found is not None and frameworks.framework(source, found) is None
+    return "worker" if found and works and found.has(*frameworks.WORKER_PACKAGES) else "web"
 
 
 # toolchain of an image -> the language that its programs usually are in

@@ -67,6 +67,8 @@ def _sample(source: SourceTree, path: str) -> Iterator[Claim]:
         kind = environment.scheme(one.value)
         for root in _readers(source, folder(path), one.name):
             yield Claim(root, f"env.{one.name}", setting, "manifest", evidence)
+            if one.name == "PORT" and one.value.isdigit() and 0 < int(one.value[:6]) < 65_536:
+                yield Claim(root, "port", int(one.value), "guess", evidence)
             if kind and not setting.public:
                 yield Claim(root, f"needs.{kind}", environment.need(one.name, kind), "convention", evidence)
 

@@ -31,6 +31,9 @@ def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
             name = next(name for name in row.packages if name in found.dependencies)
             evidence = [Evidence(found.path, found.dependencies[name].line, f"depends on {name}")]
             claims.append(Claim(found.root, "framework", row.name, "manifest", evidence))
+            if "fastify start" in (node.resolved(found.scripts, "start") or ""):
+                claims.append(Claim(found.root, "port", 3000, "convention", evidence))
+                claims.append(Claim(found.root, "port_env", "PORT", "convention", evidence))
             if row.port:
                 claims.append(Claim(found.root, "port", row.port, "convention", evidence))
         if row is None or row.kind in ("server", "meta"):

@@ -42,7 +42,9 @@ SYSTEM_PACKAGES: dict[str, tuple[tuple[str, str], ...]] = {
 }  # fmt: skip
 
 # Scripts that run beside the web process, by name.
-WORKER_SCRIPTS = ("worker", "workers", "start:worker", "worker:start", "start:workers", "start:queue", "queue:work")
+WORKER_WORDS = ("worker", "workers", "queue", "queues", "consumer", "consumers", "scheduler", "cron", "jobs")
+PLANNERS = ("scheduler", "cron")
+MAX_WORKERS = 10
 
 # Programs that change the database's schema: (package, files one of which shows that there is work, command)
 MIGRATIONS = (
@@ -51,9 +53,24 @@ MIGRATIONS = (
     ("sequelize-cli", (".sequelizerc", "migrations/"), "sequelize-cli db:migrate"),
     ("knex", ("knexfile.js", "knexfile.ts", "knexfile.mjs", "knexfile.cjs"), "knex migrate:latest"),
     ("node-pg-migrate", ("migrations/",), "node-pg-migrate up"),
+    ("@mikro-orm/cli", ("src/migrations/", "migrations/"), "mikro-orm migration:up"),
+    # only by a script, which says where its data source lies
+    (
+        "typeorm",
+        (
+            "src/migrations/",
+            "src/migration/",
+            "src/database/migrations/",
+            "src/db/migrations/",
+            "migrations/",
+            "src/database/migration/",
+        ),
+        "",
+    ),
 )
 MIGRATION_SCRIPTS = ("migrate:deploy", "db:migrate:deploy", "db:deploy", "migrate:prod", "db:migrate:prod",
-                     "migrate:up", "db:migrate", "db:migrations:run", "migration:run", "migrate")  # fmt: skip
+                     "migrate:up", "db:migrate", "db:migrations:run", "migration:run:prod", "migration:run",
+                     "migrations:run", "typeorm:migrate", "migration:up", "migrate")  # fmt: skip
 
 VERSION_FILES = (".nvmrc", ".node-version")
 
@@ -373,14 +390,21 @@ def _lone(root: str, entry: str) -> Iterator[Claim]:
 
 
 def _workers(found: node.Package, chosen: node.Chosen) -> Iterator[Claim]:
-    for script in WORKER_SCRIPTS:
-        if frameworks.production_script(found, (script,)):
-            evidence = [Evidence(found.path, found.line(f"scripts.{script}"), f"script {script}")]
-            yield Claim(found.root, "processes.worker.kind", "worker", "manifest", evidence)
-            yield Claim(
-                found.root, "processes.worker.command", node.run_script(chosen.name, script), "manifest", evidence
-            )
-            return
+    """Scripts such as `worker`, `start:worker`, `worker:start` or `start:scheduler`: one process a word."""
+    given: set[str] = set()
+    for script in sorted(found.scripts, key=lambda name: (len(name), name)):
+        words = [word for word in re.split(r"[:._-]", script.lower()) if word not in ("start", "prod", "production")]
+        if len(words) != 1 or words[0] not in WORKER_WORDS or words[0].rstrip("s") in given:
+            continue
+        if frameworks.production_script(found, (script,)) is None or len(given) >= MAX_WORKERS:
+            continue
+        given.add(words[0].rstrip("s"))
+        name = words[0]
+        evidence = [Evidence(found.path, found.line(f"scripts.{script}"), f"script {script}")]
+        yield Claim(found.root, f"processes.{name}.kind", "worker", "manifest", evidence)
+        yield Claim(found.root, f"processes.{name}.command", node.run_script(chosen.name, script), "manifest", evidence)
+        if name in PLANNERS:
+            yield Claim(found.root, f"processes.{name}.singleton", True, "manifest", evidence)
 
 
 def _release(source: SourceTree, found: node.Package, chosen: node.Chosen) -> Iterator[Claim]:
@@ -388,17 +412,33 @@ def _release(source: SourceTree, found: node.Package, chosen: node.Chosen) -> It
     if any("migrat" in found.scripts.get(name, "") for name in ("start", "start:prod", "prestart")):
         return
     for package, marks, command in MIGRATIONS:
+        if package == "drizzle-kit":
+            marks = (*marks, *_drizzle_folder(source, found))
         if not found.has(package) or not any(_is_there(source, join(found.root, mark)) for mark in marks):
             continue
         script = next(
             (s for s in MIGRATION_SCRIPTS if s in found.scripts and "migrate dev" not in found.scripts[s]), None
         )
+        if script is None and not command:
+            continue
         line = found.line(f"scripts.{script}") if script else found.dependencies[package].line
         typed = node.run_script(chosen.name, script) if script else node.execute(chosen.name, command)
         evidence = [Evidence(found.path, line, f"script {script}" if script else f"{package} has migrations")]
         yield Claim(found.root, "processes.release.kind", "release", "convention", evidence)
         yield Claim(found.root, "processes.release.command", typed, "convention", evidence)
         return
+
+
+_DRIZZLE_OUT = re.compile(r"""\bout\s*:\s*['"`](?:\./)?([\w./-]{1,200})['"`]""")
+
+
+def _drizzle_folder(source: SourceTree, found: node.Package) -> Iterator[str]:
+    """https://orm.drizzle.team/docs/drizzle-config-file#out"""
+    for suffix in (".ts", ".js", ".mjs"):
+        path = join(found.root, f"drizzle.config{suffix}")
+        match = _DRIZZLE_OUT.search((source.text(path) or "")[:20_000]) if path in source else None
+        if match:
+            yield match[1].rstrip("/") + "/"
 
 
 def _is_there(source: SourceTree, mark: str) -> bool:

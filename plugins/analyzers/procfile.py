@@ -8,10 +8,11 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from autostack.core import Claim, Evidence, NeedValue, ResourceEnv, SourceTree, hookimpl, roles
 from autostack.core.model import ProcessKind
-from autostack.core.source import folder, join
+from autostack.core.source import above, folder, join
 from autostack.core.strengths import Strength
 from autostack.plugins.analyzers.manifests import command, environment, roots
 from autostack.plugins.analyzers.manifests.shape import at, mapping, sequence, text, words
@@ -35,6 +36,8 @@ def project_uploaded(source: SourceTree) -> list[Claim]:
     """What these files say about the folder they stand in."""
     claims: list[Claim] = []
     for path in source.named("Procfile"):
+        if _belongs_elsewhere(source, folder(path)):
+            continue
         for number, line in enumerate((source.text(path) or "").splitlines()[:1000], 1):
             match = _LINE.fullmatch(line.partition(" #")[0].strip())
             if match and not line.lstrip().startswith("#") and "\0" not in line:
@@ -44,6 +47,13 @@ def project_uploaded(source: SourceTree) -> list[Claim]:
     for path in source.named("heroku.yml"):
         claims += _heroku(source, path)
     return claims
+
+
+def _belongs_elsewhere(source: SourceTree, root: str) -> bool:
+    """Whether a folder without code of its own lies below one that has it: there a package is built, say."""
+    if roots.has_manifest(source, root) or join(root, "Dockerfile") in source:
+        return False
+    return any(roots.has_manifest(source, up) for up in above(root)[1:])
 
 
 def _process(source: SourceTree, path: str, line: int | None, name: str, typed: str) -> Iterator[Claim]:
@@ -87,8 +97,11 @@ def _app_json(source: SourceTree, path: str) -> Iterator[Claim]:
     root = folder(path)
     for name, given in mapping(parsed.get("env")).items():
         value = text(given) or text(at(given, "value"))
-        required = at(given, "required") is not False and at(given, "generator") != "secret" and value is None
+        generated = at(given, "generator") == "secret"
+        required = at(given, "required") is not False and value is None
         setting = environment.setting(name, value, required)
+        if setting and generated:
+            setting = replace(setting, secret=True, default=None)
         if setting:
             evidence = [Evidence(path, source.json_line(path, "env", name), "app.json env")]
             yield Claim(root, f"env.{name}", setting, "declared", evidence)

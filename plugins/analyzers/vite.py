@@ -23,6 +23,11 @@ _BUILD_PATH = re.compile(r"""\bBUILD_PATH=['"]?([\w./-]{1,200})""")
 _PROXY = re.compile(
     r"""['"`]\^?(/[\w/-]{1,60})[^'"`]{0,20}['"`]\s*:\s*(?:\{[^{}]{0,200}?target\s*:\s*)?['"`]?([^'"`,\s]{1,200})"""
 )
+# https://angular.dev/tools/cli/serve#proxying-to-a-backend-server, http-proxy-middleware as Create React App reads it
+PROXY_FILES = ("proxy.conf.json", "proxy.conf.js", "proxy.conf.mjs", "src/proxy.conf.json", "proxy.config.json",
+               "src/setupProxy.js")  # fmt: skip
+_PROXY_PASS = re.compile(r"(?:proxy_pass\s+https?://|reverse_proxy\s+(?:/\S{1,60}\s+)?)([\w.-]{1,100}(?::\d{1,5})?)")
+MAX_SETTINGS = 2_000
 _API_NAME = re.compile(r"(?:API|BACKEND|SERVER)(?:_|$)")
 # Folders that hold a site's own pages below a folder of documents: `vitepress build docs`.
 _DOCS = ("vitepress", "vuepress")
@@ -127,8 +132,29 @@ def _proxy(source: SourceTree, found: node.Package, row: frameworks.Framework) -
         if match:
             line = config[1].count("\n", 0, match.start()) + 1
             return match[2], Evidence(config[0], line, f"proxies {match[1]}")
+    for name in PROXY_FILES:
+        path = join(found.root, name)
+        match = _PROXY.search((source.text(path) or "")[:20_000]) if path in source else None
+        if match:
+            return match[2], Evidence(path, None, f"proxies {match[1]}")
+    served = _web_server(source, found)
+    if served:
+        return served
     simple = text(found.raw.get("proxy"))
     return (simple, Evidence(found.path, found.line("proxy"), "proxy")) if simple else None
+
+
+def _web_server(source: SourceTree, found: node.Package) -> tuple[str, Evidence] | None:
+    """The backend that the web server in front of the pages hands requests on to."""
+    for path in source.below(found.root)[:MAX_SETTINGS]:
+        name = path.rpartition("/")[2]
+        if name.endswith((".conf", ".conf.template")) or name == "Caddyfile":
+            content = (source.text(path) or "")[:20_000]
+            match = _PROXY_PASS.search(content)
+            if match:
+                line = content.count("\n", 0, match.start(1)) + 1
+                return match[1], Evidence(path, line, "hands requests on")
+    return None
 
 
 def _backend(source: SourceTree, found: node.Package, address: str) -> str | None:

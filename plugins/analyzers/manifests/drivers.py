@@ -41,6 +41,8 @@ DRIVERS: Final[dict[str, dict[str, str]]] = {
     "npm": {
         "pg": "postgres", "pg-promise": "postgres", "postgres": "postgres", "pg-pool": "postgres", "slonik": "postgres",
         "@prisma/adapter-pg": "postgres", "@neondatabase/serverless": "postgres", "pg-boss": "postgres",
+        "@fastify/postgres": "postgres", "@fastify/mysql": "mysql", "@fastify/mongodb": "mongodb",
+        "@nestjs/mongoose": "mongodb", "@fastify/kafka": "kafka",
         "pgvector": "postgres", "connect-pg-simple": "postgres", "@vercel/postgres": "postgres",
         "mysql": "mysql", "mysql2": "mysql", "mariadb": "mysql", "serverless-mysql": "mysql",
         "better-sqlite3": "sqlite", "sqlite3": "sqlite", "sqlite": "sqlite", "@libsql/client": "sqlite",

@@ -320,7 +320,7 @@ class Syntax:
             return
         method = self.text(function.child_by_field_name("property"))
         receiver = self.text(function.child_by_field_name("object"))
-        if method not in ("get", "getOrThrow") or not re.search(r"(?:onfig|onfigService|env)$", receiver):
+        if method not in ("get", "getOrThrow") or not re.search(r"(?:onfig|onfigService|env|cfg|conf)$", receiver):
             return
         given = arguments.named_children
         name = self.literal(given[0]) if given else None

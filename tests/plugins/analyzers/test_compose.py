@@ -450,7 +450,7 @@ def test_build_arguments_make_no_other_image(analyzed):
     files = {
         "package.json": PACKAGE,
         "Dockerfile": 'FROM node:22-slim\nARG VERSION\nCOPY . .\nEXPOSE 3000\nCMD ["node", "main.js"]\n',
-        "compose.yaml": "services:\n  app:\n    build: {context: ., args: {MODE: production}}\n    ports: ['3000:3000']\n",
+        "compose.yaml": "services:\n  app:\n    build: {context: ., args: {MODE: a}}\n    ports: ['3000:3000']\n",
     }
     assert analyzed(files, plugins=CONTAINERS).conflicts == []
 

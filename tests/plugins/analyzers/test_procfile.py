@@ -89,7 +89,7 @@ def test_app_json_names_variables_addons_and_cron(analyzed):
     (service,) = analysis.services
     env = {env.name: (env.required, env.secret, env.default) for env in service.env}
     assert env["API_TOKEN"] == (True, True, None)
-    assert env["SECRET_KEY"] == (False, True, None)
+    assert env["SECRET_KEY"] == (True, True, None)
     assert env["MODE"] == (False, False, "prod")
     assert {resource.kind for resource in analysis.resources} == {"postgres", "redis"}
     assert [(p.kind, p.command, p.schedule) for p in service.processes if p.kind == "cron"] == [
@@ -119,3 +119,12 @@ def test_a_procfile_from_a_stranger_never_fails(analyzed, content):
         {"Procfile": content, "app.json": '{"env": [1], "addons": {"a": 1}, "cron": 3}', "heroku.yml": "run: [a]"},
         plugins=PLUGINS,
     )
+
+
+def test_a_package_s_procfile_is_not_the_application_s(analyzed):
+    files = {
+        "package.json": json.dumps({"scripts": {"start": "node a.js"}, "dependencies": {"express": "5"}}),
+        "packager/Procfile": "web: node a.js\n",
+    }
+    roots = [service.root for service in analyzed(files, plugins=("node", "express", "procfile")).services]
+    assert roots == ["."]

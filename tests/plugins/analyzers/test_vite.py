@@ -159,3 +159,23 @@ def test_pages_of_an_extension_or_a_desktop_application_are_no_site(analyzed, ex
     manifest = json.dumps({"scripts": {"build": "vite build"}, "devDependencies": {"vite": "6"}})
     files = {"package.json": manifest, "index.html": "<html></html>", **extra}
     assert analyzed(files, plugins=("node", "vite", "static_site")).services == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("proxy.conf.json", '{"/api": {"target": "http://localhost:8000", "secure": false}}'),
+        ("nginx.conf", "server {\n  location /api/ {\n    proxy_pass http://backend:8000/;\n  }\n}\n"),
+        ("deploy/Caddyfile", ":80 {\n  reverse_proxy /api/* backend:8000\n}\n"),
+    ],
+)
+def test_what_stands_in_front_of_the_pages_names_the_backend(analyzed, name, content):
+    files = {
+        "front/package.json": manifest(),
+        "front/index.html": "<html></html>",
+        f"front/{name}": content,
+        "backend/package.json": json.dumps({"scripts": {"start": "node a.js"}, "dependencies": {"express": "5"}}),
+        "backend/a.js": "app.listen(8000)\n",
+    }
+    front = next(service for service in analyzed(files, plugins=PLUGINS).services if service.root == "front")
+    assert [call.service for call in front.calls] == ["backend"]

@@ -1,0 +1,67 @@
+"""The processes of a Node.js application beside its server: workers, planners, and what a release does first."""
+
+import json
+
+import pytest
+
+PLUGINS = ("node", "nx", "express", "javascript_code", "resources", "dockerfile", "dotenv")
+SERVER = "app.listen(process.env.PORT)\n"
+
+
+def processes(analyzed, scripts, dependencies=(), **files):
+    manifest = {"scripts": scripts, "dependencies": {"express": "5", **dict.fromkeys(dependencies, "1")}}
+    given = {"package.json": json.dumps(manifest), "package-lock.json": "{}", "server.js": SERVER, **files}
+    (service,) = analyzed(given, plugins=PLUGINS).services
+    return {process.name: process for process in service.processes}
+
+
+def test_scripts_named_for_work_are_processes_and_a_scheduler_runs_alone(analyzed):
+    found = processes(
+        analyzed,
+        {
+            "start": "node server.js",
+            "start:worker": "node worker.js",
+            "worker:dev": "nodemon worker.js",
+            "scheduler": "node plan.js",
+        },
+    )
+    assert {name: (one.kind, one.command, one.singleton) for name, one in found.items() if name != "web"} == {
+        "worker": ("worker", "npm run start:worker", False),
+        "scheduler": ("worker", "npm run scheduler", True),
+    }
+
+
+def test_drizzle_s_migrations_are_where_its_configuration_says(analyzed):
+    files = {"drizzle.config.ts": "export default { out: './server/sql' }\n", "server/sql/0000_a.sql": "select 1;"}
+    found = processes(analyzed, {"start": "node server.js"}, ["drizzle-kit"], **files)
+    assert found["release"].command == "npx drizzle-kit migrate"
+
+
+def test_typeorm_s_migrations_need_a_script_that_knows_the_data_source(analyzed):
+    files = {"src/migrations/1-init.ts": "export {}\n"}
+    scripts = {"start": "node server.js"}
+    assert "release" not in processes(analyzed, scripts, ["typeorm"], **files)
+    scripts["migration:run"] = "typeorm migration:run -d dist/source.js"
+    assert processes(analyzed, scripts, ["typeorm"], **files)["release"].command == "npm run migration:run"
+
+
+def test_an_image_without_ports_runs_a_bot_if_the_code_is_one(analyzed):
+    files = {
+        "package.json": json.dumps({"scripts": {"start": "node bot.js"}, "dependencies": {"telegraf": "4"}}),
+        "bot.js": "bot.launch()\n",
+        "Dockerfile": 'FROM node:24\nCOPY . .\nCMD ["npm", "start"]\n',
+    }
+    (service,) = analyzed(files, plugins=PLUGINS).services
+    assert [(process.kind, process.command) for process in service.processes] == [("worker", "npm start")]
+
+
+@pytest.mark.parametrize(("command", "kind"), [("/usr/bin/mail-worker", "worker"), ("/bin/api --fast", "web")])
+def test_the_name_of_a_program_says_what_it_is(analyzed, command, kind):
+    dockerfile = f"FROM golang:1.24 AS b\nFROM debian:13-slim\nCOPY --from=b /x /x\nCMD {command}\n"
+    (service,) = analyzed({"Dockerfile": dockerfile}, plugins=PLUGINS).services
+    assert service.kind == kind
+
+
+def test_the_port_of_a_sample_file_is_taken_where_the_code_names_none(analyzed):
+    found = processes(analyzed, {"start": "node server.js"}, (), **{".env.example": "PORT=4000\n"})
+    assert [port.port for port in found["web"].ports] == [4000]
