@@ -155,6 +155,8 @@ DEVELOPMENT: Final[tuple[Pattern, ...]] = (
 # Arguments that mean development whatever the program, and scripts that do by their name.
 DEVELOPMENT_FLAGS: Final = frozenset({"--reload", "--live-reload", "--hot-reload", "--watch", "--autoreload"})
 DEVELOPMENT_SCRIPT: Final = re.compile(r"(?:dev|develop|development|watch|start[:-]dev|serve[:-]dev|dev[:-][\w:-]+)")
+# What an image's entry script is told to do: `dev_server`, `dev-worker`.
+DEVELOPMENT_WORD: Final = re.compile(r"(?:dev|develop|development)(?:[_-]\w{1,40})?")
 
 # Dashboards, proxies and tools: neither service nor process nor resource. By program, or last part of an image's name.
 AUXILIARY: Final[dict[str, str]] = {
@@ -338,6 +340,8 @@ def is_development(command: str) -> bool:
     if not found:
         return False
     if DEVELOPMENT_FLAGS & set(found[1:]) or matches(found, DEVELOPMENT):
+        return True
+    if len(found) == 1 and DEVELOPMENT_WORD.fullmatch(found[0]):
         return True
     if found[0] == "vite":
         return not {"preview", "build"} & set(found[1:])

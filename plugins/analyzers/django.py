@@ -15,7 +15,7 @@ from autostack.plugins.analyzers.manifests.python import roots, runtime
 from autostack.plugins.analyzers.manifests.python_apps import health, provided
 from autostack.plugins.analyzers.manifests.python_code import Module, keyword
 from autostack.plugins.analyzers.manifests.python_django import Project, projects, settings_modules
-from autostack.plugins.analyzers.manifests.python_environment import has_database, literal
+from autostack.plugins.analyzers.manifests.python_environment import has_database, literal, untaken
 
 if TYPE_CHECKING:
     from autostack.core import SourceTree
@@ -144,16 +144,31 @@ def _databases(source: SourceTree, root: str, project: Project) -> Iterator[Clai
     replaceable = bool(SQL_SERVERS.intersection(runtime(source, root)))
     decided = False
     for settings in settings_modules(source, project):
-        values = [value for name, value in settings.assigned if name == "DATABASES"]
+        values = _written(settings)
+        left = untaken(settings)
+        used = [value for value in values if id(value) not in left]
         urls = [call for call, name in settings.calls() if _reads_url(name)]
         for value in values:
             for node in ast.walk(value):
                 if isinstance(node, ast.Dict):
-                    chosen = len(values) == 1 and not (urls and replaceable)
-                    yield from _configured(root, project, settings, node, decided, chosen)
+                    chosen = values == [value] and not (urls and replaceable)
+                    passed = decided or (value not in used and bool(used))
+                    yield from _configured(root, project, settings, node, passed, chosen)
         for call in urls:
             yield from _by_url(root, project, settings, call)
-        decided = decided or bool(values or urls)
+        decided = decided or bool(used or urls)
+
+
+def _written(settings: Module) -> list[ast.expr]:
+    """The values of DATABASES, and of the names that these are made of."""
+    values = [value for name, value in settings.assigned if name == "DATABASES"]
+    named = {node.id for value in values for node in ast.walk(value) if isinstance(node, ast.Name)}
+    made = [value for name, value in settings.assigned if name in named and isinstance(value, (ast.Dict, ast.IfExp))]
+    return [value for value in values if _has_engine(value)] + [value for value in made if _has_engine(value)]
+
+
+def _has_engine(value: ast.expr) -> bool:
+    return any(isinstance(node, ast.Constant) and node.value == "ENGINE" for node in ast.walk(value))
 
 
 def _reads_url(called: str) -> bool:

@@ -43,6 +43,7 @@ STORES: dict[str, str] = {
     "postgres": "postgres", "postgresql": "postgres", "postgis": "postgres", "pgvector": "postgres",
     "pgvecto-rs": "postgres", "timescaledb": "postgres", "timescaledb-ha": "postgres", "citus": "postgres",
     "supabase/postgres": "postgres", "postgresml": "postgres", "paradedb": "postgres", "alpine-postgres": "postgres",
+    "pgautoupgrade": "postgres",
     "spilo": "postgres", "mysql": "mysql", "mysql-server": "mysql", "mariadb": "mysql", "percona": "mysql",
     "percona-server": "mysql", "mssql/server": "mssql", "azure-sql-edge": "mssql", "mongo": "mongodb",
     "mongodb": "mongodb", "mongodb-community-server": "mongodb", "percona-server-mongodb": "mongodb",

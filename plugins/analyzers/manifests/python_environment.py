@@ -211,6 +211,17 @@ def _apart(module: Module) -> set[int]:
     return found
 
 
+def untaken(module: Module) -> set[int]:
+    """The ids of all expressions in branches that production doesn't come to: `if DEBUG`, `if DB == "mysql"`."""
+    found: set[int] = set()
+    for node in module.nodes:
+        if isinstance(node, ast.If) and (taken := _in_production(module, node.test)) is not None:
+            for branch in node.orelse if taken else node.body:
+                if id(branch) not in found:
+                    found.update(id(inner) for inner in ast.walk(branch))
+    return found
+
+
 def _in_production(module: Module, test: ast.expr) -> bool | None:
     """Whether production takes a branch: `if not DEBUG`, `if ENVIRONMENT == "production"`; None if nothing tells."""
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
@@ -219,6 +230,8 @@ def _in_production(module: Module, test: ast.expr) -> bool | None:
     if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], (ast.Eq, ast.NotEq)):
         value = str(module.text(test.comparators[0])).lower()
         named = True if value in ("production", "prod", "live") else False if value in _DEVELOPMENT else None
+        if named is None and (read := module.environment(test.left)) is not None and value != "none":
+            named = str(read[1]).lower() == value  # what the variable is when nothing sets it
         return named if named is None or isinstance(test.ops[0], ast.Eq) else not named
     name = test.attr if isinstance(test, ast.Attribute) else test.id if isinstance(test, ast.Name) else ""
     words = set(name.upper().split("_"))

@@ -325,3 +325,34 @@ def test_an_empty_package_of_settings_is_not_what_production_loads(analyzed):
     assert service.start_command == (
         "DJANGO_SETTINGS_MODULE=mysite.settings.site gunicorn --bind 0.0.0.0:$PORT mysite.wsgi:application"
     )
+
+
+def test_the_database_of_a_branch_that_production_takes_is_the_one(analyzed):
+    files = project()
+    files["mysite/settings.py"] = """
+import os
+DEBUG = os.environ.get("DEBUG") == "1"
+if DEBUG:
+    DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "dev.sqlite3"}}
+else:
+    DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "HOST": os.environ["DB_HOST"]}}
+"""
+    analysis = analyzed(files)
+    assert [(one.kind, one.required) for one in analysis.resources] == [("postgres", True)]
+    assert not analysis.services[0].volumes
+
+
+def test_a_database_that_a_variable_may_choose_is_an_alternative(analyzed):
+    files = project()
+    files["mysite/settings.py"] = """
+import os
+ENGINE = os.getenv("DB_ENGINE", "sqlite")
+if ENGINE == "mysql":
+    chosen = {"ENGINE": "django.db.backends.mysql", "HOST": "db"}
+else:
+    chosen = {"ENGINE": "django.db.backends.sqlite3", "NAME": "data/db.sqlite3"}
+DATABASES = {"default": chosen}
+"""
+    analysis = analyzed(files)
+    assert [one.kind for one in analysis.resources] == ["sqlite"]
+    assert [one.path for one in analysis.services[0].volumes] == ["data"]
