@@ -16,7 +16,7 @@ from autostack.core.model import Claim, Evidence
 from autostack.core.source import above
 from autostack.plugins.analyzers.manifests.once import once
 from autostack.plugins.analyzers.manifests.python import ENTRY_NAMES, inside, runtime
-from autostack.plugins.analyzers.manifests.python_code import Module, argument, keyword, modules, place
+from autostack.plugins.analyzers.manifests.python_code import Module, argument, is_guard, keyword, modules, place
 
 if TYPE_CHECKING:
     from autostack.core.source import SourceTree
@@ -269,6 +269,8 @@ def _applications(source: SourceTree, root: str) -> list[Application]:
     managed = any(path.rpartition("/")[2] == "manage.py" for path in source.below(root))
     factories: dict[str, Framework] = {}
     for module in parsed:
+        if _is_side_line(module):
+            continue
         for application in _of_module(source, root, module, own):
             if application.framework.name == "django" and managed:
                 continue
@@ -301,6 +303,24 @@ def _rank(root: str, application: Application) -> tuple[object, ...]:
     kept = not usual and depth > 0 and stem not in (*ENTRY_NAMES, "__init__")
     kind = 2 if kept else int(application.factory)
     return (lent, kind, not application.wrapper, not served, depth, not usual, entry, inner)
+
+
+def _is_side_line(module: Module) -> bool:
+    """Whether a module serves its application in a thread beside the program that imports it: a bot's keep-alive page.
+
+    That program is what is started, and it listens.
+    """
+    return (
+        any(
+            name.rpartition(".")[2] == "Thread" and keyword(call, "target") is not None for call, name in module.calls()
+        )
+        and any(
+            isinstance(node, ast.FunctionDef)
+            and any(_last(c.func) == "run" for c in ast.walk(node) if isinstance(c, ast.Call))
+            for node in module.tree.body
+        )
+        and not any(is_guard(node) for node in module.tree.body)
+    )
 
 
 def _subclasses(parsed: list[Module]) -> dict[str, Framework]:

@@ -40,6 +40,9 @@ RUNNERS: Final = (
     Runner("nicegui", "nicegui", "python {file}", 8080, None),
 )  # fmt: skip
 
+# Frameworks that a plain script starts -> what is set before it.
+_PLAIN_SCRIPTS: Final = {"gradio": "GRADIO_SERVER_NAME=0.0.0.0 ", "nicegui": ""}
+
 _PROGRAM_NAMES: Final = ("main", "app", "server", "bot", "run", "start", "worker", "index", "__main__", "cli")
 # What a script imports says what it is for.
 _LISTENS: Final = ("http.server", "socketserver", "wsgiref", "websockets", "aiohttp.web", "cheroot", "xmlrpc.server")
@@ -77,6 +80,11 @@ def runner(source: SourceTree, root: str) -> Program | None:
             path = inside(root, found[0].path)
             where = Evidence(found[0].path, _import_line(found[0], row.imported), f"imports {row.imported}")
             moved = "PORT" if "$PORT" in row.command else None
+            own = listening(source, root) if row.dependency in _PLAIN_SCRIPTS else None
+            if own is not None:  # what the code gives to launch() goes before any variable of the framework
+                command = f"{_PLAIN_SCRIPTS[row.dependency]}python {path}"
+                port = own[0] or row.port
+                return Program(command, "web", where, port, own[1], "http", row.dependency, row.health)
             return Program(
                 row.command.format(file=path), "web", where, row.port, moved, "http", row.dependency, row.health
             )

@@ -226,3 +226,16 @@ def test_an_application_that_only_a_started_file_makes_is_not_served(analyzed):
     }
     command = analyzed(files).services[0].start_command
     assert command == "gunicorn --bind 0.0.0.0:$PORT 'shop.factory:create_app()'"
+
+
+def test_a_page_that_a_bot_keeps_up_in_a_thread_is_not_what_is_started(analyzed):
+    files = {
+        "requirements.txt": "flask\ndiscord.py\n",
+        "keep_alive.py": "from flask import Flask\nfrom threading import Thread\napp = Flask('')\n"
+        "def run():\n    app.run(host='0.0.0.0', port=8080)\ndef keep_alive():\n    Thread(target=run).start()\n",
+        "main.py": "import os, discord\nfrom keep_alive import keep_alive\nkeep_alive()\n"
+        "discord.Client().run(os.environ['TOKEN'])\n",
+    }
+    (service,) = analyzed(files).services
+    assert [(one.kind, one.command) for one in service.processes] == [("web", "python main.py")]
+    assert (service.port, service.port_env) == (8080, None)

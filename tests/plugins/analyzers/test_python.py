@@ -254,3 +254,10 @@ def test_requirements_go_before_a_tool_without_its_lockfile(analyzed):
     assert analysis.services[0].install_command.startswith("pip install -r requirements.txt")
     assert "missing-lockfile" not in {one.rule for one in analysis.findings}
     assert analyzed({**files, "Pipfile.lock": "{}"}).services[0].package_manager == "pipenv"
+
+
+def test_the_port_that_a_script_launches_its_page_on_is_the_port(analyzed):
+    code = "import os\nimport gradio as gr\ngr.Blocks().launch(server_port=int(os.getenv('PAGE_PORT', 7000)))\n"
+    service = analyzed({"requirements.txt": "gradio\n", "app.py": code}).services[0]
+    assert service.start_command == "GRADIO_SERVER_NAME=0.0.0.0 python app.py"
+    assert (service.port, service.port_env) == (7000, "PAGE_PORT")
