@@ -14,7 +14,7 @@ from autostack.core.roots import is_aside
 from autostack.core.source import above, join
 from autostack.core.strengths import Strength
 from autostack.plugins.analyzers.manifests import javascript_frameworks as frameworks
-from autostack.plugins.analyzers.manifests import node, node_build, nx, releases
+from autostack.plugins.analyzers.manifests import javascript_output, node, node_build, node_migrations, nx, releases
 from autostack.plugins.analyzers.manifests.shape import at, first, mapping, text
 
 # Manifests of a language that has the last word where package.json only builds its assets.
@@ -45,32 +45,6 @@ SYSTEM_PACKAGES: dict[str, tuple[tuple[str, str], ...]] = {
 WORKER_WORDS = ("worker", "workers", "queue", "queues", "consumer", "consumers", "scheduler", "cron", "jobs")
 PLANNERS = ("scheduler", "cron")
 MAX_WORKERS = 10
-
-# Programs that change the database's schema: (package, files one of which shows that there is work, command)
-MIGRATIONS = (
-    ("prisma", ("prisma/migrations/",), "prisma migrate deploy"),
-    ("drizzle-kit", ("drizzle/", "migrations/", "src/db/migrations/", "db/migrations/"), "drizzle-kit migrate"),
-    ("sequelize-cli", (".sequelizerc", "migrations/"), "sequelize-cli db:migrate"),
-    ("knex", ("knexfile.js", "knexfile.ts", "knexfile.mjs", "knexfile.cjs"), "knex migrate:latest"),
-    ("node-pg-migrate", ("migrations/",), "node-pg-migrate up"),
-    ("@mikro-orm/cli", ("src/migrations/", "migrations/"), "mikro-orm migration:up"),
-    # only by a script, which says where its data source lies
-    (
-        "typeorm",
-        (
-            "src/migrations/",
-            "src/migration/",
-            "src/database/migrations/",
-            "src/db/migrations/",
-            "migrations/",
-            "src/database/migration/",
-        ),
-        "",
-    ),
-)
-MIGRATION_SCRIPTS = ("migrate:deploy", "db:migrate:deploy", "db:deploy", "migrate:prod", "db:migrate:prod",
-                     "migrate:up", "db:migrate", "db:migrations:run", "migration:run:prod", "migration:run",
-                     "migrations:run", "typeorm:migrate", "migration:up", "migrate")  # fmt: skip
 
 VERSION_FILES = (".nvmrc", ".node-version")
 
@@ -318,7 +292,7 @@ def _processes(
         return
     if row and row.kind == "meta":
         yield Claim(root, "framework", row.name, "manifest", [_dependency(found, row)])
-        static = static_output(source, found, row)
+        static = javascript_output.static_output(source, found, row)
         if static:
             yield Claim(root, "static_dir", static[0], "convention", [static[1]])
             yield Claim(root, f"{frameworks.toolchain(source, found)}.output_dir", static[0], "convention", [static[1]])
@@ -411,80 +385,10 @@ def _release(source: SourceTree, found: node.Package, chosen: node.Chosen) -> It
     """The migrations that a release applies first, unless the start script already does."""
     if any("migrat" in found.scripts.get(name, "") for name in ("start", "start:prod", "prestart")):
         return
-    for package, marks, command in MIGRATIONS:
-        if package == "drizzle-kit":
-            marks = (*marks, *_drizzle_folder(source, found))
-        if not found.has(package) or not any(_is_there(source, join(found.root, mark)) for mark in marks):
-            continue
-        script = next(
-            (s for s in MIGRATION_SCRIPTS if s in found.scripts and "migrate dev" not in found.scripts[s]), None
-        )
-        if script is None and not command:
-            continue
-        line = found.line(f"scripts.{script}") if script else found.dependencies[package].line
-        typed = node.run_script(chosen.name, script) if script else node.execute(chosen.name, command)
-        evidence = [Evidence(found.path, line, f"script {script}" if script else f"{package} has migrations")]
-        yield Claim(found.root, "processes.release.kind", "release", "convention", evidence)
-        yield Claim(found.root, "processes.release.command", typed, "convention", evidence)
-        return
-
-
-_DRIZZLE_OUT = re.compile(r"""\bout\s*:\s*['"`](?:\./)?([\w./-]{1,200})['"`]""")
-
-
-def _drizzle_folder(source: SourceTree, found: node.Package) -> Iterator[str]:
-    """https://orm.drizzle.team/docs/drizzle-config-file#out"""
-    for suffix in (".ts", ".js", ".mjs"):
-        path = join(found.root, f"drizzle.config{suffix}")
-        match = _DRIZZLE_OUT.search((source.text(path) or "")[:20_000]) if path in source else None
-        if match:
-            yield match[1].rstrip("/") + "/"
-
-
-def _is_there(source: SourceTree, mark: str) -> bool:
-    """Whether a file is there, or something in a folder (a mark that ends with "/")."""
-    return mark in source or (mark.endswith("/") and bool(source.below(mark[:-1])))
-
-
-# ---------------------------------------------------------------------------------------------- exports
-
-# framework -> (what its configuration says, where its build then leaves plain files)
-EXPORTS: dict[str, tuple[tuple[re.Pattern[str], str], ...]] = {
-    "next": ((re.compile(r"""output\s*:\s*['"`]export['"`]"""), "out"),),
-    "sveltekit": ((re.compile(r"@sveltejs/adapter-static"), "build"),),
-    "react-router": ((re.compile(r"ssr\s*:\s*false"), "build/client"),),
-    "remix": ((re.compile(r"ssr\s*:\s*false"), "build/client"),),
-}
-ASTRO_SERVER = re.compile(r"""output\s*:\s*['"`](?:server|hybrid)['"`]|@astrojs/(?:node|vercel|cloudflare|netlify)""")
-
-
-def static_output(source: SourceTree, found: node.Package, row: frameworks.Framework) -> tuple[str, Evidence] | None:
-    """The folder of plain files that a meta framework's build leaves, when it is told to leave only those."""
-    config = frameworks.config_text(source, found, row)
-    if row.name == "astro":
-        if config and ASTRO_SERVER.search(config[1]):
-            return None
-        evidence = Evidence(config[0] if config else found.path, None, "astro without a server adapter")
-        return _output(source, found, row, "dist", evidence)
-    build = node.resolved(found.scripts, "build") or ""
-    if row.name == "nuxt" and "generate" in build:
-        return ".output/public", Evidence(found.path, found.line("scripts.build"), "nuxt generate")
-    if row.name == "next" and "next export" in build:
-        return "out", Evidence(found.path, found.line("scripts.build"), "next export")
-    for expression, output in EXPORTS.get(row.name, ()):
-        match = expression.search(config[1]) if config else None
-        if config and match:
-            line = config[1].count("\n", 0, match.start()) + 1
-            evidence = Evidence(config[0], line, f"{row.name} exports static files")
-            return _output(source, found, row, output, evidence)
-    return None
-
-
-def _output(
-    source: SourceTree, found: node.Package, row: frameworks.Framework, usual: str, evidence: Evidence
-) -> tuple[str, Evidence]:
-    said = frameworks.output_setting(source, found, row)
-    return (said[0], Evidence(said[1], said[2], "output folder")) if said else (usual, evidence)
+    step = node_migrations.step(source, found, chosen)
+    if step:
+        yield Claim(found.root, "processes.release.kind", "release", "convention", [step[1]])
+        yield Claim(found.root, "processes.release.command", step[0], "convention", [step[1]])
 
 
 # ---------------------------------------------------------------------------------------------- findings

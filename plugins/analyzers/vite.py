@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from autostack.core import Claim, Evidence, SourceTree, hookimpl
 from autostack.core.source import join
 from autostack.plugins.analyzers.manifests import javascript_frameworks as frameworks
-from autostack.plugins.analyzers.manifests import node, roots
+from autostack.plugins.analyzers.manifests import javascript_output, node, roots
 from autostack.plugins.analyzers.manifests.javascript_code import code
 from autostack.plugins.analyzers.manifests.shape import at, mapping, text
 
@@ -67,7 +67,7 @@ def output_dir(source: SourceTree, found: node.Package, row: frameworks.Framewor
             (words[2] for words in frameworks.steps(script) if words[:2] == [row.name, "build"] and words[2:]), "."
         )
         return _clean(f"{docs}/{row.output}"), line
-    said = frameworks.output_setting(source, found, row)
+    said = javascript_output.output_setting(source, found, row)
     if said:
         return said[0], Evidence(said[1], said[2], "output folder")
     build_path = _BUILD_PATH.search(script) if row.name == "create-react-app" else None

@@ -66,8 +66,7 @@ def test_python_s_tables_are_the_analyzers(page: Read) -> None:
 
 
 def test_javascript_s_tables_are_the_analyzers(page: Read) -> None:
-    from autostack.plugins.analyzers import node
-    from autostack.plugins.analyzers.manifests import javascript_frameworks
+    from autostack.plugins.analyzers.manifests import javascript_frameworks, node_migrations
     from autostack.plugins.analyzers.manifests import node as manifests
 
     documented = cells(page("docs/analysis.md"), "JavaScript and TypeScript")
@@ -79,7 +78,7 @@ def test_javascript_s_tables_are_the_analyzers(page: Read) -> None:
     }.items():
         names = [row.name for row in javascript_frameworks.FRAMEWORKS if row.kind == kind]
         assert listed(documented[title]) == names, title
-    assert listed(documented["before a release"]) == [package for package, _, _ in node.MIGRATIONS]
+    assert listed(documented["before a release"]) == [package for package, _, _ in node_migrations.MIGRATIONS]
 
 
 def test_data_stores_are_the_vocabulary_s(page: Read) -> None:

@@ -426,28 +426,6 @@ def lone_programs(source: SourceTree) -> list[tuple[str, str]]:
     return sorted(found.items())
 
 
-# framework -> how its configuration names the folder that the build fills
-OUTPUT_SETTINGS = {
-    name: re.compile(rf"""{key}['"]?\s*[:=]\s*(?:new URL\(\s*)?['"`]([\w./-]{{1,200}})['"`]""")
-    for name, key in {
-        "astro": r"\boutDir", "vue-cli": r"\boutputDir", "rsbuild": r"\broot", "eleventy": r"\boutput",
-        "sveltekit": r"\bpages", "next": r"\bdistDir",
-    }.items()
-}  # fmt: skip
-
-
-def output_setting(source: SourceTree, found: Package, row: Framework) -> tuple[str, str, int] | None:
-    """The output folder that a framework's configuration names, with its path and line; None if it names none."""
-    config = config_text(source, found, row)
-    expression = OUTPUT_SETTINGS.get(row.name)
-    start = config[1].find("distPath") if config and row.name == "rsbuild" else 0
-    match = expression.search(config[1], start) if config and expression and start >= 0 else None
-    if config is None or match is None:
-        return None
-    chosen = posixpath.normpath(match[1])
-    return None if chosen.startswith(("..", "/")) else (chosen, config[0], config[1].count("\n", 0, match.start()) + 1)
-
-
 def config_text(source: SourceTree, found: Package, row: Framework) -> tuple[str, str] | None:
     """Path and text of a framework's configuration file, or None."""
     for name in row.configs:

@@ -14,6 +14,7 @@ from autostack.core.images import context_of
 from autostack.core.model import Analysis, Env, Process, Service, Toolchain
 from autostack.core.probe import probe
 from autostack.core.render import Command
+from autostack.core.slugs import slug
 from autostack.core.text import NAME, Text, Variable
 from autostack.plugins.generators.dockerfile import tables
 from autostack.plugins.generators.dockerfile.manifests import from_git, manifests
@@ -109,7 +110,7 @@ def final_stage(analysis: Analysis, service: Service, stages: list[BuildStage]) 
     if name not in tables.IMAGES:
         return None
     main = _main_process(service)
-    built = next((stage for stage in stages if toolchain and stage.name == _stage(toolchain)), None)
+    built = next((stage for stage in stages if toolchain and stage.name == _stage(service, toolchain)), None)
     row = _manager(service, toolchain) if toolchain else None
     port = _port(analysis, service)
     environ = [*tables.RUN_ENVIRON[name]]
@@ -181,7 +182,7 @@ def _build_stage(
     environ = [*tables.BUILD_ENVIRON[toolchain.name], *tables.MANAGER_ENVIRON.get(row.program if row else "", ())]
     runtime = toolchain.runtime
     return BuildStage(
-        name=_stage(toolchain),
+        name=_stage(service, toolchain),
         image=tables.image(toolchain.name, runtime.version if runtime else None),
         folder=folder,
         environ=environ,
@@ -199,8 +200,12 @@ def _build_stage(
     )
 
 
-def _stage(toolchain: Toolchain) -> str:
-    return f"{toolchain.name}-build"
+def _stage(service: Service, toolchain: Toolchain) -> str:
+    """The stage's name; that of a part with the main one's toolchain also has the part's folder in it."""
+    main = main_toolchain(service)
+    if main is None or toolchain is main or toolchain.name != main.name:
+        return f"{toolchain.name}-build"
+    return f"{slug(toolchain.root, 40)}-{toolchain.name}-build"
 
 
 def _root(service: Service, toolchain: Toolchain, is_main: bool) -> str:
@@ -256,7 +261,7 @@ def _outputs(service: Service, before: list[BuildStage]) -> list[Output]:
     found = []
     context = context_of(service)
     for stage in before:
-        toolchain = next(t for t in service.toolchains if _stage(t) == stage.name)
+        toolchain = next(t for t in service.toolchains if _stage(service, t) == stage.name)
         base = posixpath.join(architecture.APP, posixpath.relpath(toolchain.root, context))
         path = (
             posixpath.normpath(posixpath.join(base, toolchain.output_dir)) if toolchain.output_dir else architecture.APP

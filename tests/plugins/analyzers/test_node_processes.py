@@ -65,3 +65,35 @@ def test_the_name_of_a_program_says_what_it_is(analyzed, command, kind):
 def test_the_port_of_a_sample_file_is_taken_where_the_code_names_none(analyzed):
     found = processes(analyzed, {"start": "node server.js"}, (), **{".env.example": "PORT=4000\n"})
     assert [port.port for port in found["web"].ports] == [4000]
+
+
+@pytest.mark.parametrize(
+    ("lockfile", "command"),
+    [
+        ("pnpm-lock.yaml", "pnpm --filter @x/db run db:deploy"),
+        ("yarn.lock", "yarn workspace @x/db run db:deploy"),
+        ("package-lock.json", "cd ../db && npm run db:deploy"),
+    ],
+)
+def test_the_migrations_of_a_library_are_applied_by_one_of_those_that_use_it(analyzed, lockfile, command):
+    def member(name: str, **fields: object) -> str:
+        return json.dumps({"name": f"@x/{name}", **fields})
+
+    files = {
+        "package.json": json.dumps({"workspaces": ["packages/*"]}),
+        lockfile: "",
+        "packages/api/package.json": member(
+            "api", scripts={"start": "node a.js"}, dependencies={"express": "5", "@x/db": "*"}
+        ),
+        "packages/api/a.js": SERVER,
+        "packages/app/package.json": member("app", dependencies={"next": "15", "@x/db": "*"}),
+        "packages/db/package.json": member(
+            "db", scripts={"db:deploy": "prisma migrate deploy"}, devDependencies={"prisma": "6"}
+        ),
+        "packages/db/prisma/migrations/1/migration.sql": "select 1;",
+    }
+    services = analyzed(files, plugins=PLUGINS).services
+    assert {service.root: service.release_command for service in services} == {
+        "packages/api": command,
+        "packages/app": None,
+    }

@@ -166,6 +166,16 @@ def test_assets_are_built_in_a_stage_of_their_own_before_the_code_that_needs_the
     assert "WORKDIR /app/theme\nCOPY theme/package-lock.json theme/package.json /app/theme/\nRUN npm ci\n" in text
 
 
+def test_pages_of_the_program_s_own_toolchain_have_a_stage_with_a_name_of_its_own(tmp_path: Path) -> None:
+    runtime = Runtime("node", "22")
+    pages = Toolchain("node", "client", "npm", "npm ci", "npm run build", "dist", runtime)
+    service = node(toolchains=[*node().toolchains, pages])
+    files = {"package.json": "{}", "client/package.json": "{}"}
+    lines = only(tmp_path, service, files)
+    assert [line.rpartition(" ")[2] for line in lines if " AS " in line] == ["client-node-build", "node-build"]
+    assert "COPY --from=client-node-build /app/client/dist /app/client/dist" in lines
+
+
 def test_a_frontend_beside_the_backend_that_serves_it_widens_the_context(tmp_path: Path) -> None:
     runtime = Runtime("node", "22")
     client = Toolchain("node", "client", "npm", "npm ci", "npm run build", "dist", runtime)
