@@ -194,7 +194,7 @@ class Core:
             stopping.cancel()
             loop.remove_signal_handler(signal.SIGINT)
         if asked.is_set():
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("interrupted, and cleaned up: `autostack status` says what runs now")
         if failing and status != "done":
             raise await self._failure(event, status)
         return status

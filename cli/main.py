@@ -113,8 +113,8 @@ def run(args: list[str] | None = None) -> int:
         return _say(f"{error.format_message()}{hint}", USAGE_EXIT)
     except click.ClickException as error:
         return _say(error.format_message(), error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        return _say("interrupted", INTERRUPTED_EXIT)
+    except (click.Abort, KeyboardInterrupt) as error:
+        return _say(str(error.__cause__ or error) or "interrupted", INTERRUPTED_EXIT)  # click wraps interrupts
     except (BrokenPipeError, SystemExit):  # click ends the program by itself when the reader has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more to flush there
         return 0

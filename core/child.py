@@ -20,7 +20,7 @@ from typing import TypeVar
 import msgspec
 
 from autostack.core import dispatch, wire
-from autostack.core.context import Cancelled, Context
+from autostack.core.context import Cancelled, Context, uncancelled
 from autostack.core.dispatch import Answer, Ask
 from autostack.core.host import (
     FORK,
@@ -156,9 +156,10 @@ def serve_session(registry: Registry, channel: socket.socket) -> None:
 
     def context(plugin: str) -> Context:
         def tell(verb: str, data: object) -> object:
-            wire.send(channel, Message(verb=verb, plugin=plugin, data=data))
-            if verb in ("checkpoint", "started"):
-                wire.receive(channel)
+            with uncancelled():  # half a message would make nonsense of all that follow
+                wire.send(channel, Message(verb=verb, plugin=plugin, data=data))
+                if verb in ("checkpoint", "started"):
+                    wire.receive(channel)
             return None
 
         return Context(
@@ -209,7 +210,9 @@ def leave(run: Callable[[], None], closing: socket.socket) -> None:
         code = 0
     except wire.WireClosed:
         code = 0
-    except (Exception, Cancelled) as error:  # noqa: BLE001  the last stop of a fork
+    except Cancelled:  # as it was told
+        pass
+    except Exception as error:  # noqa: BLE001  the last stop of a fork
         os.write(2, f"plugin host child: {dispatch.describe(error)}\n".encode())
     finally:
         os._exit(code)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -12,6 +15,23 @@ class Cancelled(BaseException):
 
 
 Send = Callable[[str, object], object]
+
+
+@contextmanager
+def uncancelled() -> Iterator[None]:
+    """A block that `Cancelled` doesn't break in two, such as starting a process and writing it down: it comes after."""
+    former = signal.getsignal(signal.SIGTERM)
+    if not callable(former) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
+        if held:
+            former(held[0], None)
 
 
 class Context:

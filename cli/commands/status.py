@@ -14,15 +14,20 @@ if TYPE_CHECKING:
     from autostack.core.projects import ProjectRecord
 
 SHOWN_RELEASES = 5
+AT_WORK = ("planning", "deploying", "destroying")
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A deployment, what was found there just now, and its releases, newest first."""
+    """A deployment, what was found there just now, and its releases, newest first.
+
+    interrupted  a command was at work on it and is gone: the next one takes that up
+    """
 
     deployment: DeploymentRecord
     found: Outcome
     releases: list[ReleaseRecord]
+    interrupted: bool
 
 
 @click.command("status")
@@ -49,11 +54,14 @@ def command(path: str | None, as_json: bool, quiet: bool) -> None:
 
 
 async def _standings(here: Core, project: ProjectRecord) -> list[Standing]:
+    from autostack.core.database import Lock
+
+    idle = not Lock(here.runtime.settings.database).held()
     found = []
     for deployment in await here.runtime.deployments.of_project(here.user, project.id):
         outcome = await here.runtime.check(here.user, deployment.id)
         releases = await here.runtime.deployments.releases(here.user, deployment.id)
-        found.append(Standing(deployment, outcome, releases))
+        found.append(Standing(deployment, outcome, releases, idle and deployment.status in AT_WORK))
     return found
 
 
@@ -62,14 +70,15 @@ def _show(project: ProjectRecord, standing: Standing) -> None:
 
     deployment, found = standing.deployment, standing.found
     well = found.state == "done"
-    ill = "not well" if found.url else "not running"
-    state = "running" if well else deployment.status if deployment.status != "running" else ill
+    state = _state(standing)
     terminal.say(
         f"{terminal.bold(terminal.clean(project.name))} on {deployment.target}: "
         f"{terminal.colored(state, 'green' if well else 'yellow')}  {found.url or ''}".rstrip()
     )
     if project.folder:
         terminal.say(f"  {terminal.dim('from')}  {terminal.clean(project.folder)}")
+    if standing.interrupted:
+        terminal.say(f"  {terminal.dim('next')}  autostack up, down or destroy takes up what was interrupted")
     if found.reason:
         terminal.say(f"  {terminal.dim('why')}   {terminal.clean(found.reason)}")
     for existing in found.exists:
@@ -77,3 +86,14 @@ def _show(project: ProjectRecord, standing: Standing) -> None:
     for release in standing.releases[:SHOWN_RELEASES]:
         mark = "→" if release.id == deployment.current_release else " "
         terminal.say(f"  {mark} release {release.number}  {release.status}  {terminal.dim(release.created_at)}")
+
+
+def _state(standing: Standing) -> str:
+    deployment, found = standing.deployment, standing.found
+    if standing.interrupted:
+        return f"interrupted while {deployment.status}"
+    if found.state == "done":
+        return "running"
+    if deployment.status != "running":
+        return deployment.status
+    return "not well" if found.url else "not running"

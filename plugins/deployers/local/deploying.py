@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from autostack.core.context import uncancelled
 from autostack.core.model import Existing, Outcome
 from autostack.plugins.deployers.local import data, environment, health, launch, logs, processes, resources, steps
 from autostack.plugins.deployers.local.toolchains import Environment, Installer
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from autostack.core.context import Context
     from autostack.core.model import Analysis, Architecture, Deployment, Release
     from autostack.core.source import SourceTree
+
+
+CANCELLED_GRACE_S = 3.0  # a cancelled deployer has 30 s in all, and the former release must start again in them
 
 
 class NotHealthy(Exception):
@@ -61,12 +65,17 @@ class _Deploy:
             return _failed(
                 "the release command was interrupted, and isn't repeated for one release; the next one runs it again"
             )
+        left = processes.end_steps(self.deployment.id)  # of a deployer that was killed
+        if left:
+            return _failed(f"what an interrupted deployment has left can't be ended: {_numbers(left)}")
         try:
             if record is None or record.id != self.release.id:
                 record = self._prepare()
             self._release_commands(record)
         except steps.StepFailed as error:
             return self._failed(f"{error}{self._hint()}")
+        finally:
+            processes.end_steps(self.deployment.id)
         return self._switch(record)
 
     # ------------------------------------------------------------------------------------------ before the switch
@@ -111,9 +120,8 @@ class _Deploy:
         return record
 
     def _install(self, calls: Mapping[str, Mapping[str, str]]) -> dict[str, Environment]:
-        installer = Installer(
-            self.workspace, self.release.number, environment.machine(self.ctx, install=True), self._progress
-        )
+        base = processes.marked_step(environment.machine(self.ctx, install=True), self.deployment.id)
+        installer = Installer(self.workspace, self.release.number, base, self._progress)
         secrets = environment.own_secrets(self.analysis, self.ctx.values, self.workspace)
         made: dict[str, Environment] = {}
         for service in self.analysis.services:
@@ -145,7 +153,7 @@ class _Deploy:
                 "the release command",
                 program.command or "",
                 folder=self.workspace.source(record.number) / program.folder,
-                environment=self._environment(program),
+                environment=processes.marked_step(self._environment(program), self.deployment.id),
                 log=self.workspace.log("release"),
             )
         self.ctx.checkpoint({"step": "released"})
@@ -154,20 +162,24 @@ class _Deploy:
 
     def _switch(self, record: ReleaseRecord) -> Outcome:
         self._progress("stopping the former release" if self.former else "starting")
-        left = processes.stop(launch.running(self.workspace, self.deployment.id), self.deployment.id)
-        if left:
-            return _failed(f"processes of the former release can't be ended: {_numbers(left)}")
         try:
+            left = self._stop()
+            if left:
+                return _failed(f"processes of the former release can't be ended: {_numbers(left)}")
             self._start(record)
         except NotHealthy as error:
             return self._back(record, str(error))
         except BaseException:
-            processes.stop(self.workspace.state().processes, self.deployment.id)
+            self._stop(CANCELLED_GRACE_S)
             self._start_former(record)
             raise
         self.workspace.save(replace(self.workspace.state(), running=record.number))
         self._prune(record)
         return self._done(record)
+
+    def _stop(self, grace_s: float = processes.GRACE_S) -> list[Started]:
+        """End all programs, known or not; those that can't be ended."""
+        return processes.stop(launch.running(self.workspace, self.deployment.id), self.deployment.id, grace_s)
 
     def _start(self, record: ReleaseRecord) -> None:
         """Start all programs and wait until each is well."""
@@ -199,20 +211,21 @@ class _Deploy:
 
     def _start_one(self, program: Program, record: ReleaseRecord) -> Started:
         top = self.workspace.source(record.number)
-        try:
-            started, _ = processes.start(
-                program.id,
-                launch.argv(program, top),
-                deployment=self.deployment.id,
-                folder=top / program.folder,
-                environment=self._environment(program),
-                log=self.workspace.log(program.id),
-                port=program.port,
-            )
-        except OSError as error:
-            raise NotHealthy(f"{program.id} couldn't start: {error}") from None
-        self.workspace.add(started)
-        self.ctx.started(started.pid)
+        with uncancelled():
+            try:
+                started, _ = processes.start(
+                    program.id,
+                    launch.argv(program, top),
+                    deployment=self.deployment.id,
+                    folder=top / program.folder,
+                    environment=self._environment(program),
+                    log=self.workspace.log(program.id),
+                    port=program.port,
+                )
+            except OSError as error:
+                raise NotHealthy(f"{program.id} couldn't start: {error}") from None
+            self.workspace.add(started)
+            self.ctx.started(started.pid)
         return started
 
     def _moved(self, started: Started, port: int) -> None:
@@ -222,7 +235,7 @@ class _Deploy:
 
     def _back(self, record: ReleaseRecord, reason: str) -> Outcome:
         """The new release isn't well: end it, and start the former one again."""
-        processes.stop(self.workspace.state().processes, self.deployment.id)
+        self._stop()
         hint = self._hint()
         if not self._start_former(record):
             self.workspace.save(replace(self.workspace.state(), processes=[], running=None))

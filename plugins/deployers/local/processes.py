@@ -18,6 +18,7 @@ from autostack.plugins.deployers.local.workspace import Started
 
 GRACE_S = 10.0
 MARK = "AUTOSTACK_DEPLOYMENT"
+STEP = ".step"  # the mark's name for what installs, builds and migrates; no program is called so
 _PROC = Path("/proc")
 
 
@@ -91,6 +92,19 @@ def strays(deployment: str) -> list[Started]:
         for variable in _environment(entry.pid)
         if variable.startswith(prefix)
     ]
+
+
+def marked_step(environment: Mapping[str, str], deployment: str) -> dict[str, str]:
+    """The environment for a step, so that it is found again if its deployer is killed."""
+    return {**environment, MARK: f"{deployment}/{STEP}"}
+
+
+def end_steps(deployment: str) -> list[Started]:
+    """End what steps have left: those of a deployer that was killed, and servers that build tools leave behind.
+
+    Gives what can't be ended.
+    """
+    return stop([stray for stray in strays(deployment) if stray.id == STEP], deployment)
 
 
 def descendants(pid: int) -> list[int]:
