@@ -6,6 +6,7 @@ Unnamed, so that whatever ends the request or the process leaves nothing behind.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from typing import BinaryIO, Final, cast
 from quart import request
 from werkzeug.exceptions import UnsupportedMediaType
 
+from autostack.core.database import StorageFull
 from autostack.core.errors import InputRefused
 from autostack.core.settings import Settings
 
@@ -32,10 +34,20 @@ RAW: Final = frozenset(
 FORM: Final = "multipart/form-data"
 FIELD: Final = "file"
 
+# Bytes of the disk that uploads leave to the database and the log; of a small disk a twentieth.
+RESERVE: Final = 256 * 1024 * 1024
+
 
 def incoming(settings: Settings) -> Path:
     """The folder of uploads that are being read."""
     return settings.data_dir / "incoming"
+
+
+def check_room(settings: Settings) -> None:
+    """Raises StorageFull if so little of the disk is left that the database should have it."""
+    disk = shutil.disk_usage(settings.data_dir)
+    if disk.free < min(RESERVE, disk.total // 20):
+        raise StorageFull("the disk is almost full; nothing was kept. Try again when there is room.", retry_after=60)
 
 
 @asynccontextmanager

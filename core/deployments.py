@@ -284,10 +284,18 @@ class Deployments:
             rows=1,
             refusal=Conflict("the deployment is being destroyed"),
         )
+        kept = Statement(
+            "update uploads set status = status where status = 'accepted' and id = (select upload_id from code_analyses"
+            " join bundles on bundles.analysis_id = code_analyses.id where bundles.id = :bundle)",
+            {"bundle": bundle},
+            rows=1,
+            refusal=Conflict("the source of this bundle is no longer kept: upload it again"),
+        )
         said: dict[str, object] = {"deployment": deployment, "release": release}
         found = await self._bus.commit(
             *parts,
             free,
+            kept,
             Statement(RELEASE, values, rows=1),
             Statement(REPLACED, {"deployment": deployment, "id": release}),
             *superseded("plan.requested", deployment=deployment),

@@ -15,7 +15,7 @@ import msgspec
 
 from autostack.core import ids
 from autostack.core.bus import Bus, Emit, dropped, superseded
-from autostack.core.database import Row, Statement, Value
+from autostack.core.database import Refused, Row, Statement, Value
 from autostack.core.errors import Conflict, InputRefused, LimitReached, NotFound
 from autostack.core.keys import Vault
 from autostack.core.model import Analysis, Bundle
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 NAME_LENGTH = 100
 VARIABLES = 200  # of one project
 VALUE_LENGTH = 32_768
+SOURCES = 10  # of one project whose archives are kept, besides those that were released
 
 CREATE = """
 insert into projects (id, user_id, name, folder, created_at)
@@ -46,6 +47,15 @@ where id = :project and current_analysis = :analysis and deleted_at is null"""
 OWNED = """
 select {table}.* from {table} join projects on projects.id = {table}.project_id
 where {table}.id = :id and projects.user_id = :user and projects.deleted_at is null"""
+
+# an older upload whose source nothing needs: not the newest ones, nor what was or may be released
+DROP_SOURCE = """
+update uploads set status = 'dropped' where id = :upload and status = 'accepted'
+and id not in (select id from uploads where project_id = :project order by created_at desc, id limit :kept)
+and id not in (select code_analyses.upload_id from releases join bundles on bundles.id = releases.bundle_id
+  join code_analyses on code_analyses.id = bundles.analysis_id
+  join deployments on deployments.id = releases.deployment_id
+  where bundles.project_id = :project and deployments.destroyed_at is null and releases.status <> 'superseded')"""
 
 SET_VARIABLE = """
 insert into variables (project_id, name, value, created_at)
@@ -70,7 +80,10 @@ class ProjectRecord:
 
 @dataclass(frozen=True)
 class UploadRecord:
-    """An accepted source. `sha256` names its content, `size` is that of the stored archive in bytes."""
+    """An accepted source. `sha256` names its content, `size` is that of the stored archive in bytes.
+
+    `status`: accepted; dropped once the archive is no longer kept.
+    """
 
     id: str
     project: str
@@ -196,7 +209,7 @@ class Projects:
         """At start: remove archives that no living upload is kept in, as a crash between file and row leaves them."""
         rows = await self._bus.database.fetch_all(
             "select uploads.id from uploads join projects on projects.id = uploads.project_id"
-            " where projects.deleted_at is null"
+            " where projects.deleted_at is null and uploads.status = 'accepted'"
         )
         known = {str(row["id"]) for row in rows}
         folder = self._settings.archives
@@ -251,6 +264,7 @@ class Projects:
         except BaseException:
             place.unlink(missing_ok=True)
             raise
+        await self._drop_sources(project)
         return await self.upload(user, upload), int(str(found["event_0"]))
 
     async def upload(self, user: str, upload: str) -> UploadRecord:
@@ -264,6 +278,21 @@ class Projects:
             "select * from uploads where project_id = :project order by created_at desc, id", {"project": project}
         )
         return [_upload(row) for row in rows]
+
+    async def _drop_sources(self, project: str) -> None:
+        """Remove archives of older uploads that nothing needs: a disk has an end, uploading has none."""
+        rows = await self._bus.database.fetch_all(
+            "select id from uploads where project_id = :project and status = 'accepted'"
+            " order by created_at desc, id limit -1 offset :kept",
+            {"project": project, "kept": SOURCES},
+        )
+        for row in rows:
+            values: dict[str, Value] = {"upload": row["id"], "project": project, "kept": SOURCES}
+            try:
+                await self._bus.commit(Statement(DROP_SOURCE, values, rows=1))
+            except Refused:
+                continue  # it was released
+            self.archive(str(row["id"])).unlink(missing_ok=True)
 
     # ---- analyses and bundles
 

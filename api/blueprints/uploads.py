@@ -45,6 +45,7 @@ async def create(project: str) -> tuple[views.Accepted, dict[str, str]]:
     """Upload a source as zip or tar.gz: the body itself, or the field `file` of a form"""
     core, user = api().core, current_user().id
     await core.projects.get(user, project)
+    arriving.check_room(core.settings)
     place = arriving.incoming(core.settings)
     async with arriving.upload(place) as (packed, filename):
         with tempfile.TemporaryDirectory(dir=place) as folder:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 from autostack.core.bus import Emit
 from autostack.core.database import Statement
+from autostack.core.errors import Conflict
+from autostack.core.projects import SOURCES
 
 if TYPE_CHECKING:
     from tests.conftest import Core, OpenCore, PluginFolder
@@ -84,3 +89,25 @@ async def test_an_observer_still_gets_what_it_has_not_seen(plugin_folder: Plugin
         await core.user()
         await later(core)
         assert await core.count("events", name="user.registered") == 1
+
+
+async def test_only_the_newest_sources_and_released_ones_are_kept(toy: Path, open_core: OpenCore) -> None:
+    async with open_core() as core:
+        first = await core.generated()
+        deployment, _, event = await core.runtime.deployments.request_plan(first.user, first.project, "toy")
+        await core.runtime.ended(event)
+        old = (await core.runtime.projects.current_bundle(first.user, first.project)).id
+        second = await core.upload(project=first.project, user=first.user)
+        await core.settled(first.project)
+        bundle = (await core.runtime.projects.current_bundle(first.user, first.project)).id
+        for _ in range(SOURCES):
+            await core.upload(project=first.project, user=first.user)
+        await core.settled(first.project)
+        kept = {upload.id for upload in await core.runtime.projects.uploads(first.user, first.project)}
+        dropped = [u for u in kept if not core.runtime.projects.archive(u).exists()]
+        assert dropped == [second.upload]
+        assert (await core.runtime.projects.upload(first.user, second.upload)).status == "dropped"
+        with pytest.raises(Conflict, match="no longer kept"):
+            await core.runtime.deployments.request_plan(first.user, first.project, "toy", bundle)
+        again, _, _ = await core.runtime.deployments.request_plan(first.user, first.project, "toy", old)
+        assert again.id == deployment.id
