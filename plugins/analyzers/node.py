@@ -13,8 +13,17 @@ from autostack.core import Claim, Evidence, Finding, Service, SourceTree, Versio
 from autostack.core.roots import is_aside
 from autostack.core.source import above, join
 from autostack.core.strengths import Strength
+from autostack.plugins.analyzers.manifests import (
+    dockerfiles,
+    images,
+    javascript_output,
+    node,
+    node_build,
+    node_migrations,
+    nx,
+    releases,
+)
 from autostack.plugins.analyzers.manifests import javascript_frameworks as frameworks
-from autostack.plugins.analyzers.manifests import javascript_output, node, node_build, node_migrations, nx, releases
 from autostack.plugins.analyzers.manifests.shape import at, first, mapping, text
 
 # Manifests of a language that has the last word where package.json only builds its assets.
@@ -46,6 +55,7 @@ WORKER_WORDS = ("worker", "workers", "queue", "queues", "consumer", "consumers",
 PLANNERS = ("scheduler", "cron")
 MAX_WORKERS = 10
 
+MAX_DOCKERFILES = 20
 VERSION_FILES = (".nvmrc", ".node-version")
 
 
@@ -90,7 +100,7 @@ def service_detected(service: Service, source: SourceTree) -> list[Claim]:
     evidence = [Evidence(found.path, None, f"installed with {manager}")]
     prefix = frameworks.toolchain(source, found)
     claims = [Claim(found.root, f"{prefix}.install_command", node.install_command(other), "manifest", evidence)]
-    build = node_build.command(source, found, other)
+    build = _build(source, found, other)
     if build:
         claims.append(Claim(found.root, f"{prefix}.build_command", build[0], "manifest", evidence))
     return claims
@@ -139,9 +149,30 @@ def _toolchain(source: SourceTree, found: node.Package, chosen: node.Chosen) -> 
         )
     evidence = Evidence(chosen.lockfile or chosen.path, None, f"{chosen.name} installs from here")
     yield Claim(root, f"{prefix}.install_command", node.install_command(chosen), "convention", [evidence])
-    build = node_build.command(source, found, chosen)
+    build = _build(source, found, chosen)
     if build:
         yield Claim(root, f"{prefix}.build_command", build[0], "convention", [Evidence(found.path, build[1], build[2])])
+
+
+def _build(source: SourceTree, found: node.Package, chosen: node.Chosen) -> tuple[str, int | None, str] | None:
+    """The build command; with what it needs where a recent Node.js runs a builder that is older than that."""
+    build = node_build.command(source, found, chosen)
+    if build is None or not node_build.needs_old_hashes(found) or _wants_old_node(source, found):
+        return build
+    before = f"export {node_build.OLD_HASHES} &&" if "&&" in build[0] else node_build.OLD_HASHES
+    return f"{before} {build[0]}", build[1], build[2]
+
+
+def _wants_old_node(source: SourceTree, found: node.Package) -> bool:
+    """Whether anything asks for a Node.js before 17, whose hashes webpack 4 can use."""
+    wanted = [requested for requested, _, _ in (*_version_files(source, found.root), *_manifest_versions(found))]
+    wanted += [one[1] for one in (node_build.newest_for_sass(found),) if one]
+    for path in dockerfiles.dockerfiles(source)[:MAX_DOCKERFILES]:
+        parsed = dockerfiles.dockerfile(source, path)
+        known = [images.runtime(stage.image) for stage in parsed.images()] if parsed else []
+        wanted += [one[1] for one in known if one and one[0] == "node" and one[1]]
+    versions = (node.node_version(requested) for requested in wanted)
+    return any(int(value.version.partition(".")[0]) < 17 for value in versions if value)
 
 
 def _versions(source: SourceTree, found: node.Package) -> Iterator[Claim | Finding]:
@@ -150,7 +181,12 @@ def _versions(source: SourceTree, found: node.Package) -> Iterator[Claim | Findi
         yield from _bun_version(source, found)
         return
     said = [*_version_files(source, found.root), *_manifest_versions(found)]
-    if not said:
+    sass = node_build.newest_for_sass(found)
+    if not said and sass:
+        line = found.dependencies["node-sass"].line
+        evidence = Evidence(found.path, line, "node-sass is compiled for this version at most")
+        yield Claim(found.root, "node.version", VersionValue(sass[0], sass[1]), "convention", [evidence])
+    elif not said:
         yield Claim(
             found.root, "node.version", releases.default("node"), "guess", [Evidence(found.path, None, "default")]
         )

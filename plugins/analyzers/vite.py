@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from autostack.core import Claim, Evidence, SourceTree, hookimpl
+from autostack.core.roots import is_aside
 from autostack.core.source import join
 from autostack.plugins.analyzers.manifests import javascript_frameworks as frameworks
 from autostack.plugins.analyzers.manifests import javascript_output, node, roots
@@ -27,6 +28,8 @@ _PROXY = re.compile(
 PROXY_FILES = ("proxy.conf.json", "proxy.conf.js", "proxy.conf.mjs", "src/proxy.conf.json", "proxy.config.json",
                "src/setupProxy.js")  # fmt: skip
 _PROXY_PASS = re.compile(r"(?:proxy_pass\s+https?://|reverse_proxy\s+(?:/\S{1,60}\s+)?)([\w.-]{1,100}(?::\d{1,5})?)")
+# Frameworks with a server of their own that answer requests rather than render pages.
+APIS = ("nestjs", "adonisjs", "strapi", "keystone", "medusa", "sails")
 MAX_SETTINGS = 2_000
 _API_NAME = re.compile(r"(?:API|BACKEND|SERVER)(?:_|$)")
 # Folders that hold a site's own pages below a folder of documents: `vitepress build docs`.
@@ -39,6 +42,8 @@ def project_uploaded(source: SourceTree) -> list[Claim]:
     claims: list[Claim] = []
     for found in node.packages(source):
         row = frameworks.framework(source, found)
+        if row and row.kind == "meta":
+            claims += _calls(source, found, row)
         if row is None or row.kind != "static":
             continue
         name = next(name for name in row.packages if name in found.dependencies)
@@ -158,12 +163,24 @@ def _web_server(source: SourceTree, found: node.Package) -> tuple[str, Evidence]
 
 
 def _backend(source: SourceTree, found: node.Package, address: str) -> str | None:
-    """The other root that answers requests: the one that the address names, else the only one."""
+    """The other root that answers requests: the one that the address names, else the only one.
+
+    Of several, one that is no frontend itself goes before those that render pages.
+    """
     others = [root for root in sorted(roots.toolchains(source)) if root != found.root and _answers(source, root)]
+    others = [root for root in others if not is_aside(root)]
     host = re.sub(r"^\w+://", "", address).partition(":")[0].partition("/")[0]
-    return next(
-        (root for root in others if host and root.rpartition("/")[2] == host), others[0] if len(others) == 1 else None
-    )
+    named = next((root for root in others if host and root.rpartition("/")[2] == host), None)
+    behind = [root for root in others if not _renders(source, root)]
+    if named or len(others) == 1:
+        return named or others[0]
+    return behind[0] if len(behind) == 1 else None
+
+
+def _renders(source: SourceTree, root: str) -> bool:
+    package = node.package(source, root)
+    row = frameworks.framework(source, package) if package else None
+    return row is not None and row.kind == "meta" and row.name not in APIS
 
 
 def _answers(source: SourceTree, root: str) -> bool:

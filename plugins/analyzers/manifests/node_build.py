@@ -13,6 +13,38 @@ _PACKAGE_NAME = re.compile(r"(@[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*", re.ASCI
 BUILD_SCRIPTS = ("build", "heroku-postbuild", "build:prod", "build:production")
 
 
+# Packages that build with webpack 4 up to a major version. Webpack 4 hashes with MD4, which Node.js 17 took away:
+# https://nodejs.org/en/blog/release/v17.0.0, https://github.com/webpack/webpack/issues/14532
+WEBPACK_4 = {"react-scripts": 4, "webpack": 4, "@vue/cli-service": 4, "nuxt": 2, "next": 10, "gatsby": 2,
+             "@angular/cli": 11, "laravel-mix": 5}  # fmt: skip
+OLD_HASHES = "NODE_OPTIONS=--openssl-legacy-provider"
+# The newest Node.js that a major version of node-sass can be compiled with.
+# https://github.com/sass/node-sass#node-version-support-policy
+NODE_SASS = {"3": "12", "4": "14", "5": "14", "6": "16", "7": "16", "8": "18", "9": "20"}
+
+
+def needs_old_hashes(found: node.Package) -> bool:
+    """Whether what builds a package fails with Node.js 17 and later, unless that is told to allow old hashes."""
+    scripts = " ".join(found.scripts.values())
+    if "openssl-legacy-provider" in scripts:
+        return False
+    return any(
+        (major := _major(found, name)) is not None and int(major) <= last and found.dependencies[name].group != "peer"
+        for name, last in WEBPACK_4.items()
+    )
+
+
+def newest_for_sass(found: node.Package) -> tuple[str, str] | None:
+    """What a package asks of node-sass, and the newest Node.js that this version works with; None: it has none."""
+    version = NODE_SASS.get(_major(found, "node-sass") or "")
+    return (f"node-sass {found.dependencies['node-sass'].spec}", version) if version else None
+
+
+def _major(found: node.Package, name: str) -> str | None:
+    match = re.match(r"[~^>=v ]{0,4}(\d{1,3})\b", found.dependencies[name].spec) if name in found.dependencies else None
+    return match[1] if match else None
+
+
 def command(source: SourceTree, found: node.Package, chosen: node.Chosen) -> tuple[str, int | None, str] | None:
     """What builds a package, typed where it is installed; with line and reason. None: nothing is built."""
     script = next((name for name in BUILD_SCRIPTS if _builds_itself(source, found, name)), None)

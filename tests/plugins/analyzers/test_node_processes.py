@@ -97,3 +97,44 @@ def test_the_migrations_of_a_library_are_applied_by_one_of_those_that_use_it(ana
         "packages/api": command,
         "packages/app": None,
     }
+
+
+# ---- old builders and recent versions of Node.js
+
+
+@pytest.mark.parametrize(
+    ("dependencies", "files", "build"),
+    [
+        ({"react-scripts": "3.4.3"}, {}, "NODE_OPTIONS=--openssl-legacy-provider npm run build"),
+        ({"react-scripts": "5.0.1"}, {}, "npm run build"),
+        ({"react-scripts": "^4.0.0"}, {".nvmrc": "14\n"}, "npm run build"),
+        ({"react-scripts": "^4.0.0", "node-sass": "^4.14.1"}, {}, "npm run build"),
+    ],
+)
+def test_webpack_4_is_allowed_its_hashes_where_node_would_refuse_them(analyzed, dependencies, files, build):
+    manifest = {"scripts": {"build": "react-scripts build"}, "dependencies": dependencies}
+    given = {"package.json": json.dumps(manifest), "public/index.html": "", **files}
+    (service,) = analyzed(given, plugins=("node", "vite")).services
+    assert service.build_command == build
+
+
+def test_node_sass_decides_the_version_where_nothing_else_does(analyzed):
+    manifest = json.dumps({"dependencies": {"react-scripts": "3", "node-sass": "^4.14.1"}})
+    files = {"package.json": manifest, "public/index.html": ""}
+    (service,) = analyzed(files, plugins=("node", "vite")).services
+    assert service.runtime.version == "14"
+
+
+def test_a_page_that_is_rendered_calls_the_server_and_not_another_page(analyzed):
+    def member(name: str, **dependencies: str) -> str:
+        return json.dumps({"name": name, "scripts": {"start": "x"}, "dependencies": dependencies})
+
+    files = {
+        "web/package.json": member("web", next="15"),
+        "web/app/page.js": "fetch(process.env.NEXT_PUBLIC_API_URL)\n",
+        "docs/package.json": member("docs", next="15"),
+        "api/package.json": member("api", express="5"),
+    }
+    services = analyzed(files, plugins=("node", "express", "vite", "javascript_code")).services
+    web = next(service for service in services if service.root == "web")
+    assert [(call.service, call.env) for call in web.calls] == [("api", "NEXT_PUBLIC_API_URL")]
