@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from autostack.core import roles
-from autostack.core.model import Analysis, Process, Service
+from autostack.core import imagefiles, roles
+from autostack.core.model import Analysis, Build, Process, Service
 
 if TYPE_CHECKING:
     from autostack.core.source import SourceTree
@@ -44,6 +44,8 @@ def image_build(service: Service, source: SourceTree, process: Process | None = 
     refused = None
     if build is not None:
         refused = _unfit(source, build.dockerfile, build.target)
+        if refused is None and process is not None and process.command and service.root == build.context:
+            refused = _without(source, build, process.command)
         if refused is None:
             return ImageBuild(build.context, build.dockerfile, build.target, tuple(build.args), kept=True)
     own = posixpath.normpath(posixpath.join(service.root, "Dockerfile"))
@@ -80,6 +82,16 @@ def contexts(analysis: Analysis, source: SourceTree) -> dict[str, list[Service]]
         if needs_image(service):
             found.setdefault(image_build(service, source).context, []).append(service)
     return dict(sorted(found.items()))
+
+
+def _without(source: SourceTree, build: Build, command: str) -> str | None:
+    """Why a command can't run in an image: a file that it names isn't in it. Its own command always can."""
+    instructions = _instructions(source.text(build.dockerfile) or "")
+    own = {_command(rest) for word, rest in instructions if word in ("CMD", "ENTRYPOINT")}
+    if any(command in one or one in command for one in own if one):
+        return None
+    lacking = imagefiles.missing(source, instructions, build.target, build.context, command)
+    return f"{build.dockerfile} leaves {lacking} out" if lacking else None
 
 
 def _unfit(source: SourceTree, path: str, target: str | None) -> str | None:

@@ -225,6 +225,8 @@ AUXILIARY: Final[dict[str, str]] = {
     "selenium": "browser for tests",
     "standalone-chrome": "browser for tests",
     "standalone-firefox": "browser for tests",
+    "playwright": "browser for tests",
+    "cypress": "browser for tests",
     "wiremock": "imitation for tests",
     "mockserver": "imitation for tests",
     "portainer": "container manager",
