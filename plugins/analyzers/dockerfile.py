@@ -79,7 +79,9 @@ def _rank(path: str, found: dockerfiles.Dockerfile, in_compose: bool = False) ->
         return 0
     if stage.command is None and not stage.ports and not docker.serves_files(found):
         return 3  # a base for other images
-    return 1 if path.rpartition("/")[2].lower() in ("dockerfile", "containerfile") else 2
+    if path.rpartition("/")[2].lower() in ("dockerfile", "containerfile") or _words(path) & {"default", "main"}:
+        return 1
+    return 2
 
 
 def _words(path: str) -> set[str]:
@@ -286,20 +288,39 @@ def _other(found: dockerfiles.Dockerfile, where: docker.Place, in_compose: bool)
 def _parts(
     source: SourceTree, found: dockerfiles.Dockerfile, where: docker.Place, target: str | None
 ) -> Iterator[Claim]:
-    """A folder whose build output the image copies out of an earlier stage is part of what the image runs."""
-    for copy in found.stage(target).copies:
-        origin = next((s for s in found.stages if copy.stage and (s.name or "").lower() == copy.stage.lower()), None)
-        if origin is None or not copy.sources:
-            continue
-        stage = found.stage(origin.name)
-        for root in docker.copied_roots(source, stage, where.context):
-            if root == where.root or "node" not in roots.toolchains(source)[root]:
+    """A folder whose build output the image copies out of an earlier stage is part of what the image runs.
+
+    Also by way of other stages: pages into a package, the package into the image.
+    """
+    waiting, seen = [found.stage(target)], set[str]()
+    for taking in waiting:
+        for copy in taking.copies:
+            origin = next(
+                (s for s in found.stages if copy.stage and (s.name or "").lower() == copy.stage.lower()), None
+            )
+            if origin is None or not copy.sources or (origin.name or "") in seen:
                 continue
-            evidence = [Evidence(found.path, copy.line, f"COPY --from={copy.stage}")]
-            yield Claim(root, "part_of", where.root, "declared", evidence)
-            output = docker.inside(copy.sources[0], stage.workdir)
-            if output and not output.startswith("/"):
-                yield Claim(root, "node.output_dir", posixpath.basename(output), "convention", evidence)
+            seen.add(origin.name or "")
+            stage = found.stage(origin.name)
+            waiting.append(stage)
+            yield from _part(source, found, where, copy, stage)
+
+
+def _part(
+    source: SourceTree,
+    found: dockerfiles.Dockerfile,
+    where: docker.Place,
+    copy: dockerfiles.Copy,
+    stage: dockerfiles.Stage,
+) -> Iterator[Claim]:
+    for root in docker.copied_roots(source, stage, where.context):
+        if root == where.root or "node" not in roots.toolchains(source)[root]:
+            continue
+        evidence = [Evidence(found.path, copy.line, f"COPY --from={copy.stage}")]
+        yield Claim(root, "part_of", where.root, "declared", evidence)
+        output = docker.inside(copy.sources[0], stage.workdir)
+        if output and not output.startswith("/"):
+            yield Claim(root, "node.output_dir", posixpath.basename(output), "convention", evidence)
 
 
 # ---------------------------------------------------------------------------------------------- findings

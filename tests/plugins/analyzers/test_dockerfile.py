@@ -324,3 +324,37 @@ def test_a_command_is_typed_where_the_build_leaves_its_program(analyzed, copied,
     dockerfile = f"FROM node:22 AS b\nWORKDIR /app\nCOPY . .\nFROM node:22\nWORKDIR /srv\n{copied}\nCMD {command}\n"
     (service,) = analyzed({"package.json": '{"name": "a"}', "Dockerfile": dockerfile}, plugins=("dockerfile",)).services
     assert service.start_command == typed
+
+
+def test_pages_that_reach_the_image_inside_a_package_are_part_of_it(analyzed):
+    dockerfile = """
+        FROM node:22 AS pages
+        WORKDIR /pages
+        COPY frontend .
+        RUN npm ci && npm run build
+        FROM python:3.12 AS package
+        WORKDIR /package
+        COPY pyproject.toml ./
+        COPY shop ./shop
+        COPY --from=pages /pages/dist ./shop/pages
+        RUN pip wheel . -w /wheels
+        FROM python:3.12-slim
+        COPY --from=package /wheels /wheels
+        RUN pip install /wheels/*
+        EXPOSE 8000
+        CMD ["shop"]
+    """
+    files = {
+        "Dockerfile": dockerfile,
+        "pyproject.toml": '[project]\nname = "shop"\n[build-system]\nrequires = []\n',
+        "shop/__init__.py": "",
+        "frontend/package.json": json.dumps({"scripts": {"build": "vite build"}, "devDependencies": {"vite": "6"}}),
+        "frontend/index.html": "<html></html>",
+    }
+    assert only(analyzed, files).root == "."
+
+
+def test_of_several_variants_of_an_image_the_default_one_is_built(analyzed):
+    files = {f"docker/{name}.Dockerfile": "FROM python:3.12\nCOPY . .\nCMD ./x\n" for name in ("alpine", "default")}
+    service = only(analyzed, {**files, "requirements.txt": REQUIREMENTS})
+    assert service.build.dockerfile == "docker/default.Dockerfile"
