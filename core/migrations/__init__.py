@@ -59,8 +59,10 @@ def _revision(path: Path) -> str | None:
     connection = sqlite3.connect(path)
     try:
         row = connection.execute("select version_num from alembic_version").fetchone()
-    except sqlite3.OperationalError:
-        return None  # no such table: a new file
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            return None  # a new file
+        raise MigrationFailed(f"{path} can't be read ({error}): is the disk full, or may it not be written?") from None
     except sqlite3.DatabaseError as error:
         raise MigrationFailed(f"{path} is damaged ({error}); restore it from a backup") from None
     finally:
