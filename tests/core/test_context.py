@@ -25,10 +25,15 @@ def cancelling() -> Iterator[None]:
 
 def test_a_block_that_must_stay_whole_is_ended_before_the_cancellation() -> None:
     done = []
-    with pytest.raises(Cancelled), uncancelled(), uncancelled():
-        os.kill(os.getpid(), signal.SIGTERM)
-        done.append("started")
-        done.append("written down")
+
+    def start() -> None:
+        with uncancelled(), uncancelled():
+            os.kill(os.getpid(), signal.SIGTERM)
+            done.append("started")
+            done.append("written down")
+
+    with pytest.raises(Cancelled):
+        start()
     assert done == ["started", "written down"]
     with pytest.raises(Cancelled):
         os.kill(os.getpid(), signal.SIGTERM)

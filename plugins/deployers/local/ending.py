@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autostack.core.model import Existing, Outcome
-from autostack.plugins.deployers.local import health, launch, processes
+from autostack.plugins.deployers.local import health, launch, logs, processes
 from autostack.plugins.deployers.local.workspace import Workspace
 
 if TYPE_CHECKING:
     from autostack.core.context import Context
     from autostack.core.model import Deployment, Release
+    from autostack.plugins.deployers.local.workspace import Started
 
 
 def destroy(deployment: Deployment, keep: bool, ctx: Context) -> Outcome:
@@ -46,8 +47,11 @@ def check(deployment: Deployment, release: Release | None, ctx: Context) -> Outc
     """What runs: `done` if all of the current release's programs run and answer, else `failed` with the reason."""
     workspace = Workspace.of(ctx)
     state = workspace.state()
-    alive = {p.id: p for p in state.processes if processes.members(p, deployment.id)}
-    exists = [Existing("process", f"{p.id} (pid {p.pid})", 0.0) for p in alive.values()]
+    if workspace.logs.is_dir():
+        logs.rotate(workspace)
+    members = {p.id: processes.members(p, deployment.id) for p in state.processes}
+    alive = {p.id: p for p in state.processes if members[p.id]}
+    exists = [Existing("process", f"{p.id} (pid {_first(p, members[p.id])})", 0.0) for p in alive.values()]
     if workspace.top.is_dir() and any(workspace.top.iterdir()):
         exists.append(Existing("folder", str(workspace.top), 0.0))
     record = workspace.record(state.running) if state.running else None
@@ -74,3 +78,8 @@ def check(deployment: Deployment, release: Release | None, ctx: Context) -> Outc
         exists=exists,
         next=["autostack logs", "autostack up"] if reasons else [],
     )
+
+
+def _first(started: Started, members: list[int]) -> int:
+    """The process that was started; or, where it has left its work to others and ended, the first of these."""
+    return started.pid if started.pid in members else min(members)

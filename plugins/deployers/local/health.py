@@ -31,7 +31,7 @@ def wait(
     limit_s = LIMIT_S if limit_s is None else limit_s
     end = time.monotonic() + limit_s
     if program.port is None:
-        return None, _settled(started)
+        return None, _settled(started, deployment)
     good, pause, port = 0, 0.05, program.port
     while time.monotonic() < end:
         if not processes.alive(started) and not processes.members(started, deployment):
@@ -55,10 +55,10 @@ def wait(
     )
 
 
-def _settled(started: Started) -> str | None:
+def _settled(started: Started, deployment: str) -> str | None:
     end = time.monotonic() + SETTLE_S
     while time.monotonic() < end:
-        if not processes.alive(started):
+        if not processes.alive(started) and not processes.members(started, deployment):
             return "it ended"
         time.sleep(0.1)
     return None

@@ -504,3 +504,131 @@ def test_a_failing_install_is_explained_with_its_output(place: Place) -> None:
     assert outcome.state == "failed"
     assert "pip install -r requirements.txt" in (outcome.reason or "")
     assert "missing-folder" in (outcome.reason or "")
+
+
+FORKING = """
+import os, signal, socket, time
+listening = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
+for _ in range(3):
+    if os.fork() == 0:
+        while True:
+            client, _ = listening.accept()
+            client.recv(9999)
+            client.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok")
+            client.close()
+PARENT
+"""
+
+
+def answering(program: str, *, parent: str = "") -> dict[str, str]:
+    return {"app.py": program.replace("PARENT", parent)}
+
+
+def test_a_server_with_three_workers_ends_with_all_of_them(place: Place) -> None:
+    place.write(answering(FORKING, parent="os.wait()"))
+    outcome = place.deploy(Analysis(services=[web()]))
+    assert outcome.state == "done", outcome.reason
+    assert get(outcome.url) == (200, "ok")
+    assert sum(command.endswith("\0app.py\0") for command in marked()) == 4
+    assert place.destroy(keep=True).state == "done"
+    assert marked() == []
+
+
+def test_workers_whose_master_was_killed_are_ended_with_the_next_release(place: Place) -> None:
+    place.write(answering(FORKING, parent="os.wait()"))
+    analysis = Analysis(services=[web("exec python3 app.py")])
+    url = place.deploy(analysis).url
+    (master,) = Workspace(place.workspace).state().processes
+    os.kill(master.pid, signal.SIGKILL)
+    assert get(url) == (200, "ok")  # they serve on
+    found = local.deployment_checked(place.deployment, None, place.ctx())
+    assert found.state == "done"
+    assert f"(pid {master.pid})" not in found.exists[0].id
+    assert place.deploy(analysis).state == "done"
+    assert sum(command.endswith("\0app.py\0") for command in marked()) == 4
+
+
+def test_a_server_that_goes_to_the_background_is_found_and_ended(place: Place) -> None:
+    background = "import os\nif os.fork(): os._exit(0)\nos.setsid()\nif os.fork(): os._exit(0)\n"
+    place.write(answering(background + FORKING, parent="time.sleep(600)"))
+    outcome = place.deploy(Analysis(services=[web()]))
+    assert outcome.state == "done", outcome.reason
+    assert get(outcome.url) == (200, "ok")
+    assert local.deployment_checked(place.deployment, None, place.ctx()).state == "done"
+    place.destroy(keep=True)
+    assert marked() == []
+
+
+def test_a_worker_that_goes_to_the_background_counts_as_running(place: Place) -> None:
+    place.write(
+        {**page("front"), "work.py": "import os, time\nif os.fork(): os._exit(0)\nos.setsid()\ntime.sleep(591)"}
+    )
+    service = web(**STORED)
+    worker = Process("worker", "worker", "worker", "python3 work.py")
+    outcome = place.deploy(Analysis(services=[replace(service, processes=[*service.processes, worker])]))
+    assert outcome.state == "done", outcome.reason
+    assert local.deployment_checked(place.deployment, None, place.ctx()).state == "done"
+
+
+def test_a_program_that_never_listens_is_explained(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "LIMIT_S", 1.5)
+    place.write({"app.py": "import time\nprint('thinking', flush=True)\ntime.sleep(600)"})
+    outcome = place.deploy(Analysis(services=[web()]))
+    assert outcome.state == "failed"
+    assert "it listens on no port" in (outcome.reason or "")
+    assert "thinking" in (outcome.reason or "")
+    assert marked() == []
+
+
+def test_a_program_that_ends_after_it_was_well_is_told_by_status(place: Place) -> None:
+    leaving = "import threading, os\nthreading.Timer(2.0, lambda: (print('bye', flush=True), os._exit(3))).start()\n"
+    place.write({**page("short"), "app.py": leaving + page("short")["app.py"]})
+    assert place.deploy(Analysis(services=[web(**STORED)])).state == "done"
+    end = time.monotonic() + 10
+    while (found := local.deployment_checked(place.deployment, None, place.ctx())).state == "done":
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert found.reason == "nothing runs"
+    assert any("bye" in line for line in local.deployment_logs(place.deployment, 0, place.ctx()))
+
+
+def test_megabytes_of_output_are_cut_to_the_newest_lines(place: Place) -> None:
+    talking = "for n in range(150_000): print(f'line {n} ' + 'x' * 90)\n"
+    place.write({**page("talk"), "app.py": talking + page("talk")["app.py"]})
+    outcome = place.deploy(Analysis(services=[web(**STORED)]))
+    assert outcome.state == "done", outcome.reason
+    log = Workspace(place.workspace).log("app")
+    assert log.stat().st_size > 8 * 2**20
+    local.deployment_checked(place.deployment, None, place.ctx())
+    assert log.stat().st_size < 2**20
+    lines = local.deployment_logs(place.deployment, 0, place.ctx())
+    assert len(lines) <= 10_000
+    assert any("line 149999 " in line for line in lines)
+    get(outcome.url)
+    time.sleep(0.2)
+    assert "GET / " in local.deployment_logs(place.deployment, 0, place.ctx())[-1]
+
+
+def test_a_python_that_this_machine_lacks_is_told(place: Place) -> None:
+    place.write({**page("old"), "requirements.txt": ""})
+    service = web(runtime=Runtime("python", "3.4", "==3.4.*"), **STORED)
+    analysis = Analysis(services=[service])
+    outcome = place.deploy(analysis)
+    assert outcome.state == "done", outcome.reason
+    assert "the source asks for Python ==3.4.*; this machine has 3." in (outcome.reason or "")
+
+
+def test_what_a_killed_deployer_was_installing_is_ended_first(place: Place) -> None:
+    place.write(page("next"))
+    mark = {"AUTOSTACK_DEPLOYMENT": f"{DEPLOYMENT}/.step", "PATH": os.environ["PATH"]}
+    orphan = subprocess.Popen(["/bin/sh", "-c", "sleep 589; true"], env=mark, start_new_session=True)
+    assert place.deploy(Analysis(services=[web(**STORED)])).state == "done"
+    assert orphan.wait(5) == -signal.SIGTERM
+    assert not any("589" in command for command in marked())
+
+
+def test_what_a_build_leaves_running_is_ended(place: Place) -> None:
+    place.write(page("built"))
+    service = web(build_command="setsid sleep 587 > /dev/null 2>&1 & true", **STORED)
+    assert place.deploy(Analysis(services=[service])).state == "done"
+    assert not any("587" in command for command in marked())
