@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from autostack.core import Claim, Evidence, NeedValue, ResourceEnv, hookimpl
+from autostack.core import Claim, Evidence, Finding, NeedValue, ResourceEnv, hookimpl
 from autostack.core.vocabulary import RESOURCE_FAMILIES
 from autostack.plugins.analyzers.manifests.drivers import DRIVERS
-from autostack.plugins.analyzers.manifests.environment import part, scheme, setting
+from autostack.plugins.analyzers.manifests.environment import holds_secret, part, scheme, setting
 from autostack.plugins.analyzers.manifests.python import roots, runtime
 from autostack.plugins.analyzers.manifests.python_code import Module, argument, keyword, modules
 from autostack.plugins.analyzers.manifests.python_environment import Read, literal, reads
@@ -38,18 +38,23 @@ _BY_URL: Final = frozenset(
      "URLParameters", "connect_robust", "create_pool", "connect", "Celery", "RedisSettings", "async_engine_from_config")
 )  # fmt: skip
 _ADDRESS_NAME = re.compile(r"(?:URL|URI|DSN|BROKER|BACKEND|ADDRESS|LOCATION)S?$", re.IGNORECASE)
+_AUTHORITY: Final = re.compile(r"://[^\s/:@]{0,200}:([^\s/@]{1,200})@([^\s/:?,]{1,255})")
+_PLACEHOLDER: Final = re.compile(
+    r"[<{%$*].*|x+|pass(?:word|wd)?|pwd|secret|changeme|your.*|my.?password|user|admin|root"
+)
 _AWS: Final = {"s3": "s3", "sqs": "sqs"}
 
 
 @hookimpl
-def project_uploaded(source: SourceTree) -> list[Claim]:
-    """Claim what the code of each Python root reads and keeps."""
-    claims: list[Claim] = []
+def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
+    """Claim what the code of each Python root reads and keeps, and find passwords that stand in it."""
+    said: list[Claim | Finding] = []
     for root in roots(source):
-        claims += _variables(source, root)
-        claims += _addresses(source, root)
-        claims += _clients(source, root)
-    return claims
+        said += _variables(source, root)
+        said += _addresses(source, root)
+        said += _clients(source, root)
+        said += _passwords(source, root)
+    return said
 
 
 # ---------------------------------------------------------------------------------------------- variables
@@ -138,6 +143,28 @@ def _addresses(source: SourceTree, root: str) -> Iterator[Claim]:
                     yield from _sqlite(source, root, address, where)
                 else:
                     yield Claim(root, f"needs.{kind}", NeedValue(), "convention", where)
+
+
+def _passwords(source: SourceTree, root: str) -> Iterator[Finding]:
+    """Addresses of machines elsewhere with a password in them. What names a developer's own machine is no secret."""
+    for module in modules(source, root, b"://"):
+        for node in module.nodes:
+            text = node.value if isinstance(node, ast.Constant) else None
+            if isinstance(node, ast.Constant) and isinstance(text, str) and _gives_away(text):
+                yield Finding(
+                    "hard-coded-secret", "high", module.path, node.lineno,
+                    "An address with its password stands in the code",
+                    "read it from the environment, and change the password: it is in the history",
+                )  # fmt: skip
+
+
+def _gives_away(text: str) -> bool:
+    if len(text) > 2000 or not holds_secret(text):
+        return False
+    match = _AUTHORITY.search(text)
+    host = match[2].lower() if match else ""
+    plain = match is not None and bool(_PLACEHOLDER.fullmatch(match[1].lower()))
+    return "." in host and not plain and not host.startswith(("127.", "0.", "10.", "192.168.", "example."))
 
 
 def _candidates(module: Module, node: ast.AST) -> Iterator[tuple[ast.expr, str]]:

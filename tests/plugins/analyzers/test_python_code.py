@@ -264,3 +264,17 @@ def test_a_developer_s_settings_beside_production_s_are_not_read(analyzed):
     code = "import os\nA = os.environ.get('MAIL_HOST', '{}')\n"
     files = {"main.py": SCRIPT, "settings/local.py": code.format("mailpit"), "settings/production.py": code.format("")}
     assert [(one.name, one.default) for one in analyzed(files).services[0].env] == [("MAIL_HOST", None)]
+
+
+def test_a_password_in_an_address_is_found_and_not_shown(analyzed):
+    code = """
+        from pymongo import MongoClient
+        away = MongoClient("mongodb+srv://shop:hunter22@cluster0.abcde.mongodb.net/shop")
+        here = MongoClient("mongodb://root:hunter23@localhost/shop")
+        sample = "postgres://user:<password>@db.example.org/x"
+    """
+    analysis = analyzed({"main.py": SCRIPT, "store.py": code})
+    assert [(one.rule, one.path, one.line) for one in analysis.findings if one.severity == "high"] == [
+        ("hard-coded-secret", "store.py", 3)
+    ]
+    assert "hunter" not in repr(analysis)
