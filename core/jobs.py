@@ -47,7 +47,7 @@ class Jobs:
 
     async def of(self, work: Work) -> Job | None:
         """What this attempt needs."""
-        job: Job | None = await _BY_STAGE[work.stage.name](self, work)
+        job: Job | None = await BY_STAGE[work.stage.name](self, work)
         return job
 
     # ---- analysis
@@ -289,7 +289,10 @@ class Jobs:
                     Statement(
                         "update deployments set status = 'destroyed', destroyed_at = :now, url = null where id = :id",
                         values,
-                    )
+                    ),
+                    Statement(
+                        "update releases set status = 'ended' where deployment_id = :id and status = 'running'", values
+                    ),
                 ]
             said: dict[str, object] = {**work.payload, "reason": result.reason}
             parts.append(Emit(event, said, work.project, work.deployment, work.event))
@@ -390,7 +393,7 @@ class Jobs:
         return None if row is None else Project(str(row["id"]), str(row["name"]))
 
 
-_BY_STAGE: Mapping[str, Callable[[Jobs, Work], Awaitable[Job | None]]] = {
+BY_STAGE: Mapping[str, Callable[[Jobs, Work], Awaitable[Job | None]]] = {
     "analysis": Jobs.analysis,
     "generation": Jobs.generation,
     "plan": Jobs.plan,
@@ -401,7 +404,7 @@ _BY_STAGE: Mapping[str, Callable[[Jobs, Work], Awaitable[Job | None]]] = {
 
 def failed(work: Work) -> list[Statement]:
     """What is written with an end that has no result."""
-    return _FAILED[work.stage.name](work)
+    return FAILED[work.stage.name](work)
 
 
 def _no_results(work: Work) -> list[Statement]:
@@ -451,7 +454,7 @@ def _no_destroy(work: Work) -> list[Statement]:
     ]
 
 
-_FAILED: Mapping[str, Callable[[Work], list[Statement]]] = {
+FAILED: Mapping[str, Callable[[Work], list[Statement]]] = {
     "analysis": _no_results,
     "generation": _no_results,
     "plan": _no_plan,

@@ -10,6 +10,7 @@ import pytest
 from autostack.core import pipeline
 from autostack.core.dispatch import Answer, Ask
 from autostack.core.host import KINDS, LIMITS, SourceState
+from autostack.core.jobs import BY_STAGE, FAILED
 from autostack.core.model import (
     Amount,
     Analysis,
@@ -29,7 +30,6 @@ from autostack.core.model import (
 )
 from autostack.core.pipeline import PIPELINE, BadAnswer, Deliveries, Inputs
 from autostack.core.plugins import HOOKS
-from autostack.core.worker import FAILED, JOBS
 
 PROJECT = Project("p" * 16, "shop")
 TARGETS = [Target("here", "Here", ""), Target("there", "There", "")]
@@ -72,7 +72,7 @@ def test_every_stage_can_be_read_from_the_table() -> None:
         assert {KINDS[hook] for hook in stage.hooks} == {stage.kind}
         assert set(stage.hooks) <= set(HOOKS)
         assert stage.event.replace(".", "_") in stage.hooks  # to dispatch an event is to call its hook
-        assert stage.name in JOBS
+        assert stage.name in BY_STAGE
         assert stage.name in FAILED
         assert pipeline.stage(stage.event) is stage
     assert set(KINDS) == set(HOOKS)
