@@ -115,6 +115,17 @@ def _sqlite(
     path = _path(address)
     if path is not None:
         yield Claim(root, f"volumes.{path}", "database", "convention", where)
+        if "://" in address and not path.startswith("/") and _uses_instance_folder(source, root):
+            yield Claim(root, "volumes.instance", "database", "convention", where)
+
+
+def _uses_instance_folder(source: SourceTree, root: str) -> bool:
+    """Flask-SQLAlchemy 3 puts relative files into the instance folder.
+
+    https://flask-sqlalchemy.palletsprojects.com/en/stable/config/#connection-url-format
+    """
+    found = runtime(source, root).get("flask-sqlalchemy")
+    return found is not None and re.match(r"[=~<]=?[012](?:\.|$)", found.specifier) is None
 
 
 def _path(address: str) -> str | None:
@@ -205,6 +216,10 @@ def _head(node: ast.JoinedStr) -> str | None:
 
 
 def _clients(source: SourceTree, root: str) -> Iterator[Claim]:
+    for module in modules(source, root, b".instance_path"):
+        line = source.line(module.path, ".instance_path")
+        where = [Evidence(module.path, line, "keeps files in Flask's instance folder")]
+        yield Claim(root, "volumes.instance", "state", "convention", where)
     for module in modules(source, root, b"sqlite", b"boto3", b"smtplib", b"UPLOAD_FOLDER", b"_DIR", b"_FOLDER"):
         for call, name in module.calls():
             where = [Evidence(module.path, call.lineno, f"calls {name}")]

@@ -278,3 +278,22 @@ def test_a_password_in_an_address_is_found_and_not_shown(analyzed):
         ("hard-coded-secret", "store.py", 3)
     ]
     assert "hunter" not in repr(analysis)
+
+
+@pytest.mark.parametrize(
+    ("requirement", "kept"),
+    [
+        ("flask-sqlalchemy", {"instance", "shop.db"}), ("flask-sqlalchemy==3.1.1", {"instance", "shop.db"}),
+        ("flask-sqlalchemy==2.5.1", {"shop.db"}), ("sqlalchemy", {"shop.db"}),
+    ],
+)  # fmt: skip
+def test_flask_sqlalchemy_keeps_its_file_in_the_instance_folder(analyzed, requirement, kept):
+    code = SCRIPT + 'SQLALCHEMY_DATABASE_URI = "sqlite:///shop.db"\n'
+    service = analyzed({"main.py": code, "requirements.txt": f"flask\n{requirement}\n"}).services[0]
+    assert {one.path for one in service.volumes} == kept
+
+
+def test_flask_s_instance_folder_lasts(analyzed):
+    code = SCRIPT + "import os\nfrom flask import Flask\napp = Flask(__name__)\nos.makedirs(app.instance_path)\n"
+    service = analyzed({"main.py": code, "requirements.txt": "flask\n"}).services[0]
+    assert [(one.path, one.purpose) for one in service.volumes] == [("instance", "state")]
