@@ -297,7 +297,10 @@ def _with_dummies(analysis: Analysis, service: Service, toolchain: Toolchain, co
         return command
     known = architecture.environment(analysis, service)
     needed = [env for env in architecture.run_env(service) if env.required and env.default is None]
-    if toolchain.name != "python":
+    if toolchain.name == "python":  # an empty SECRET_KEY stops Django as a missing one does
+        secret = architecture.can_be_generated
+        needed += [env for env in architecture.run_env(service) if not env.required and env.secret and secret(env.name)]
+    else:
         needed = [env for env in needed if env.phase == "both"]
     if not needed:
         return command

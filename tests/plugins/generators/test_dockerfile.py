@@ -239,6 +239,19 @@ def test_a_registry_token_is_mounted_for_the_install_and_never_stored(tmp_path: 
     assert not re.search(r"^(ENV|ARG) NPM_TOKEN", text, re.MULTILINE)
 
 
+def test_a_secret_key_that_code_only_asks_for_has_a_stand_in_too(tmp_path: Path) -> None:
+    service = replace(
+        django(root=".", build_root="."), env=[Env("SECRET_KEY", False, True), Env("API_TOKEN", False, True)]
+    )
+    toolchain = replace(service.toolchains[0], root=".")
+    lines = only(
+        tmp_path, replace(service, toolchains=[toolchain]), {"pyproject.toml": "", "uv.lock": "", "manage.py": ""}
+    )
+    (line,) = [line for line in lines if "collectstatic" in line]
+    assert "SECRET_KEY=build-only" in line
+    assert "API_TOKEN" not in line
+
+
 def test_public_variables_are_build_arguments_with_their_default(tmp_path: Path) -> None:
     text = write(tmp_path, shop(), SHOP_FILES)["frontend/Dockerfile"]
     assert "ARG VITE_API_URL=/api\nRUN npm run build\n" in text
