@@ -62,7 +62,11 @@ BACKINGS: Final[dict[str, Backing]] = {
     ),
     "mysql": Backing(
         "mysql:{version}", "8.4", 3306,
-        ("/bin/sh", "-c", 'MYSQL_PWD="$MYSQL_PASSWORD" mysqladmin ping -h 127.0.0.1 -u ' + USER), 512,
+        (
+            "/bin/sh", "-c",  # MariaDB's image has the program under its own name only
+            'MYSQL_PWD="$MYSQL_PASSWORD" "$(command -v mariadb-admin || command -v mysqladmin)" ping -h 127.0.0.1 -u '
+            + USER,
+        ), 512,
         data="/var/lib/mysql", scheme="mysql", path="/" + USER, user=USER,
         environ=(
             ("MYSQL_USER", USER), ("MYSQL_PASSWORD", "{password}"), ("MYSQL_DATABASE", USER),
@@ -71,7 +75,10 @@ BACKINGS: Final[dict[str, Backing]] = {
     ),
     "mongodb": Backing(
         "mongo:{version}", "8.0", 27017,
-        ("mongosh", "--quiet", "--eval", "quit(db.adminCommand('ping').ok ? 0 : 1)"), 512,
+        (
+            "/bin/sh", "-c",  # before 5.0 the shell had another name
+            """"$(command -v mongosh || command -v mongo)" --quiet --eval "quit(db.adminCommand('ping').ok ? 0 : 1)\"""",
+        ), 512,
         data="/data/db", scheme="mongodb", path="/" + USER + "?authSource=admin", user=USER,
         environ=(("MONGO_INITDB_ROOT_USERNAME", USER), ("MONGO_INITDB_ROOT_PASSWORD", "{password}")),
     ),
@@ -137,7 +144,14 @@ BACKINGS: Final[dict[str, Backing]] = {
 }  # fmt: skip
 
 # A library of the application that needs more than the plain server: resource kind -> library -> image.
-EXTENDED: Final = {"postgres": {"pgvector": "pgvector/pgvector:pg{major}"}}
+EXTENDED: Final = {
+    "postgres": {
+        "pgvector": "pgvector/pgvector:pg{major}", "postgis": "postgis/postgis:{major}-3.5",
+        "timescaledb": "timescale/timescaledb:latest-pg{major}",
+    },
+}  # fmt: skip
+MARIADB: Final = 10  # MariaDB speaks MySQL's protocol and numbers its releases from 10 on
+APACHE_KAFKA: Final = (3, 7)  # the first release that is published as this image; other vendors count otherwise
 
 # Where SQLAlchemy reads the URL, it has to name the driver: (kind, driver) -> scheme. The first row that fits wins.
 # https://docs.sqlalchemy.org/en/20/core/engines.html
@@ -174,8 +188,16 @@ def image(resource: Resource, services: Iterable[Service] = ()) -> tuple[str, st
     row = BACKINGS[resource.kind]
     version = resource.version if resource.version and _VERSION.fullmatch(resource.version) else row.version
     libraries = {library for service in services for library in service.libraries}
+    if resource.kind == "mysql" and int(version.partition(".")[0]) >= MARIADB:
+        return f"mariadb:{version}", version
+    if resource.kind == "kafka" and _numbers(version) < APACHE_KAFKA:
+        version = row.version
     wanted = next((i for name, i in EXTENDED.get(resource.kind, {}).items() if name in libraries), row.image)
     return wanted.format(version=version, major=version.partition(".")[0]), version
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
 
 
 def data_folder(resource: Resource, version: str) -> str | None:
@@ -206,14 +228,14 @@ def wiring(resource: Resource, component: str, service: Service) -> dict[str, Te
     defaults = {env.name: env.default for env in service.env}
     found = {}
     for env in resource.env:
-        text = _part(resource, row, component, env.part, defaults.get(env.name), service)
+        text = _part(resource, row, component, env.part, defaults.get(env.name), service, env.name)
         if text is not None:
             found[env.name] = text
     return found
 
 
 def _part(
-    resource: Resource, row: Backing, component: str, part: str, default: str | None, service: Service
+    resource: Resource, row: Backing, component: str, part: str, default: str | None, service: Service, env_name: str
 ) -> Text | None:
     secret = Variable(password(component), required=True)
     match part:
@@ -228,12 +250,22 @@ def _part(
         case "database":
             return Text(row.path.strip("/").partition("?")[0]) if row.path.strip("/") else None
         case _:
+            if _is_jdbc(env_name) and row.scheme:
+                return Text(f"jdbc:{row.scheme}://{component}:{row.port}{row.path.partition('?')[0]}")
             scheme = _scheme(resource.kind, row, default, service)
             start = f"{scheme}://" if scheme else ""
             path = _path(row, default)
             if row.has_password and row.user:
                 return Text(f"{start}{row.user}:", secret, f"@{component}:{row.port}{path}")
             return Text(f"{start}{component}:{row.port}{path}")
+
+
+def _is_jdbc(name: str) -> bool:
+    """Whether a variable carries an address in Java's form; account and password stand in variables of their own.
+
+    https://docs.spring.io/spring-boot/appendix/application-properties/, https://quarkus.io/guides/datasource
+    """
+    return name == "SPRING_DATASOURCE_URL" or "JDBC" in name
 
 
 def _scheme(kind: str, row: Backing, default: str | None, service: Service) -> str:

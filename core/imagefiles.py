@@ -25,6 +25,12 @@ _FOLDER_OPTIONS: Final = frozenset({"--chdir", "--app-dir", "--workdir"})
 _FILE: Final = re.compile(r"(?:\./)?(?:[\w@.-]+/)*[\w@.-]+\.(?:py|sh|js|mjs|cjs|ts|rb|php|ini|toml|cfg|conf|json)")
 _FROM: Final = re.compile(r"(?:--\S+\s+)*(\S+)(?:\s+as\s+(\S+))?", re.IGNORECASE)
 
+# What images that hold a runtime are called, beside its own name.
+_RUNTIME_NAMES: Final = {
+    "node": ("node", "playwright", "puppeteer", "nvm"),
+    "python": ("python", "conda", "playwright"),
+}
+
 _VARIABLE: Final = re.compile(r"\$(?:\{(\w{1,100})\}|(\w{1,100}))")
 _LONGEST: Final = 4000
 
@@ -74,20 +80,9 @@ def _exists(source: SourceTree, path: str) -> bool:
 
 def _layout(instructions: Instructions, target: str | None) -> tuple[str, list[_Copied]] | None:
     """The last WORKDIR and all copies of the built stage and those below it; None if a variable hides them."""
-    stages: list[tuple[str, str, list[tuple[str, str]]]] = []  # image, name, its instructions
-    for word, rest in instructions:
-        if word == "FROM" and (match := _FROM.match(rest)):
-            stages.append((match[1].lower(), (match[2] or "").lower(), []))
-        elif stages:
-            stages[-1][2].append((word, rest))
-    if not stages:
+    chain = _chain(instructions, target)
+    if not chain:
         return None
-    chosen = next((stage for stage in stages if target and stage[1] == target.lower()), stages[-1])
-    chain = [chosen]
-    while below := next((stage for stage in stages if stage[1] and stage[1] == chain[-1][0]), None):
-        if below in chain:
-            break
-        chain.append(below)
     workdir, copied, known = "/", list[_Copied](), dict[str, str]()
     for _, _, said in reversed(chain):
         for word, rest in said:
@@ -99,6 +94,37 @@ def _layout(instructions: Instructions, target: str | None) -> tuple[str, list[_
                 copied.append(_copied(workdir, _expanded(rest, known)))
     hidden = "$" in workdir or any("$" in copy.to or any("$" in one for one in copy.sources) for copy in copied)
     return None if hidden else (posixpath.normpath(workdir), copied)
+
+
+_Stage = tuple[str, str, list[tuple[str, str]]]  # image, name, its instructions
+
+
+def _chain(instructions: Instructions, target: str | None) -> list[_Stage]:
+    """The built stage, and those that it starts from, down to an image of outside."""
+    stages: list[_Stage] = []
+    for word, rest in instructions:
+        if word == "FROM" and (match := _FROM.match(rest)):
+            stages.append((match[1].lower(), (match[2] or "").lower(), []))
+        elif stages:
+            stages[-1][2].append((word, rest))
+    if not stages:
+        return []
+    chain = [next((stage for stage in stages if target and stage[1] == target.lower()), stages[-1])]
+    while below := next((stage for stage in stages if stage[1] and stage[1] == chain[-1][0]), None):
+        if below in chain:
+            break
+        chain.append(below)
+    return chain
+
+
+def has_runtime(instructions: Instructions, target: str | None, runtime: str) -> bool:
+    """Whether a Dockerfile's image has a language's program, by the name of what it starts from or what it installs."""
+    chain = _chain(instructions, target)
+    if not chain:
+        return False
+    names = _RUNTIME_NAMES.get(runtime, (runtime,))
+    installed = " ".join(rest for _, _, said in chain for word, rest in said if word in ("RUN", "ENV"))
+    return any(name in chain[-1][0] or re.search(rf"\b{name}", installed) for name in names) or "$" in chain[-1][0]
 
 
 def _variables(rest: str, known: dict[str, str]) -> dict[str, str]:

@@ -53,6 +53,15 @@ def image_build(service: Service, source: SourceTree, process: Process | None = 
     return ImageBuild(context_of(service), path, refused=refused)
 
 
+def runtime_of(service: Service, source: SourceTree, build: ImageBuild) -> str | None:
+    """The runtime that the image of a service surely has: a kept Dockerfile may end in a mere web server's image."""
+    name = service.runtime.name if service.runtime else None
+    if name is None or not build.kept:
+        return name
+    instructions = _instructions(source.text(build.dockerfile) or "")
+    return name if imagefiles.has_runtime(instructions, build.target, name) else None
+
+
 def context_of(service: Service) -> str:
     """The folder that is sent to the builder: the nearest one that holds the build root and all toolchains' roots."""
     roots = [service.build_root, service.root, *(toolchain.root for toolchain in service.toolchains)]

@@ -231,6 +231,9 @@ def _resources(source: SourceTree, stores: Sequence[Store], apps: Sequence[App])
         users = sorted({app.root for app in apps if _uses(app.service, store)})
         if users:
             yield Claim(".", f"{field}.used_by", users, "declared", evidence)
+        extension = images.extension(service.image or "")
+        for user in users if extension else ():
+            yield Claim(user, "libraries", [extension], "manifest", evidence)
         carried = _carried(store, stores, apps)
         if carried:
             yield Claim(".", f"{field}.env", carried, "declared", evidence)

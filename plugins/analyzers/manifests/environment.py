@@ -99,6 +99,8 @@ def is_public(name: str) -> bool:
 
 
 _CREDENTIALS = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[^\s/@]{0,200}:[^\s/@]{1,200}@", re.IGNORECASE)
+# `Host=db;Username=app;Password=…`, as .NET and ODBC write addresses.
+_PAIR = re.compile(r"(?:^|[;\s])(?:password|pwd)\s*=\s*[^;\s]", re.IGNORECASE)
 # Keys of well-known services show by how they begin.
 _KEYS = re.compile(
     r"(?:sk|pk|rk)[-_](?:live|test|proj|ant)|AKIA[0-9A-Z]{12}|gh[pousr]_|xox[abpr]-|eyJ[\w-]{10}|SG\.|-----BEGIN|AIza"
@@ -107,7 +109,7 @@ _KEYS = re.compile(
 
 def holds_secret(value: str) -> bool:
     """Whether a value looks like a key, or is an address with a password in it."""
-    return bool(_CREDENTIALS.search(value) or _KEYS.search(value))
+    return bool(_CREDENTIALS.search(value) or _KEYS.search(value) or _PAIR.search(value))
 
 
 def default(name: str, value: str | None) -> str | None:

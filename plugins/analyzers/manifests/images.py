@@ -77,7 +77,7 @@ _BEFORE = re.compile(r"v?(\d{1,4}(?:\.\d{1,3}){0,2})(?![\d.])")
 # Repositories whose tags number something else than the store itself.
 _OWN_NUMBERS = (
     "pgvector", "pgvecto-rs", "timescaledb", "timescaledb-ha", "citus", "paradedb", "postgresml", "redis-stack",
-    "redis-stack-server", "keydb", "dragonfly", "redpanda",
+    "redis-stack-server", "keydb", "dragonfly", "redpanda", "cp-kafka", "cp-server", "cp-enterprise-kafka",
 )  # fmt: skip
 
 
@@ -143,6 +143,20 @@ def store(name: str) -> tuple[str, str | None] | None:
     after = _AFTER.search(tag)
     before = None if repository in _OWN_NUMBERS else _BEFORE.match(tag)
     return STORES[repository], after[1] if after else before[1] if before else None
+
+
+# Images of data stores that bring an extension along -> its name.
+EXTENSIONS = {
+    "pgvector": "pgvector",
+    "postgis": "postgis",
+    "timescaledb": "timescaledb",
+    "timescaledb-ha": "timescaledb",
+}
+
+
+def extension(name: str) -> str | None:
+    """The extension of a data store that an image is there for, or None."""
+    return EXTENSIONS.get(image(name).repository.rpartition("/")[2])
 
 
 def auxiliary(name: str) -> str | None:

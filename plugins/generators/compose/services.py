@@ -19,7 +19,7 @@ from autostack.core.architecture import (
     run_env,
     service_of,
 )
-from autostack.core.images import ImageBuild, image_build
+from autostack.core.images import ImageBuild, image_build, runtime_of
 from autostack.core.probe import probe
 from autostack.core.text import NAME, Text, Variable
 
@@ -189,7 +189,7 @@ def _health(
         return None, inherited
     if inherited and main:
         return None, False
-    runtime = service.runtime.name if service.runtime else None
+    runtime = runtime_of(service, source, build)
     port_env = service.port_env if main else None
     return probe(runtime, component.port, component.health.path, port_env), False
 

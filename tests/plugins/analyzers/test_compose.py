@@ -40,7 +40,7 @@ def test_every_name_of_a_compose_file_is_read(analyzed, name):
         ("bitnami/postgresql:15.4.0", "postgres", "15.4.0"), ("mariadb:11", "mysql", "11"),
         ("mysql:8.0", "mysql", "8.0"), ("docker.io/library/redis:7-alpine", "redis", "7"),
         ("valkey/valkey:8", "redis", "8"), ("redis/redis-stack:latest", "redis", None), ("mongo:7", "mongodb", "7"),
-        ("rabbitmq:3-management", "rabbitmq", "3"), ("confluentinc/cp-kafka:7.5.0", "kafka", "7.5.0"),
+        ("rabbitmq:3-management", "rabbitmq", "3"), ("confluentinc/cp-kafka:7.5.0", "kafka", None),
         ("docker.elastic.co/elasticsearch/elasticsearch:8.15.0", "elasticsearch", "8.15.0"),
         ("minio/minio", "s3", None), ("mcr.microsoft.com/mssql/server:2022-latest", "mssql", "2022"),
         ("localhost:5000/postgres:16", "postgres", "16"),

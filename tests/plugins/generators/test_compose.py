@@ -244,3 +244,13 @@ def test_values_that_the_source_declares_are_set_and_can_be_replaced(tmp_path: P
     environ = parsed(tmp_path, Analysis(services=[service], why=why))["services"][service.name]["environment"]
     assert environ["MODE"] == "${MODE:-production}"
     assert environ["LEVEL"] is None
+
+
+def test_a_kept_web_server_s_image_is_not_asked_by_a_runtime_that_it_lacks(tmp_path: Path) -> None:
+    web = Process("web", "web", "web", None, [Port(80, public=True)], True)
+    pages = site(root=".", build=Build(".", "Dockerfile"), calls=[], port=80, processes=[web])
+    dockerfile = "FROM node:22 AS b\nRUN npm run build\nFROM nginx:1.28\nCOPY --from=b /a/dist /usr/share/nginx/html\n"
+    files = {"package.json": "{}", "Dockerfile": dockerfile}
+    frontend = parsed(tmp_path, Analysis(services=[pages]), files)["services"]["frontend"]
+    assert frontend["build"]["dockerfile"] == "Dockerfile"
+    assert "healthcheck" not in frontend
