@@ -352,6 +352,8 @@ class Stack:
                 ["unshare", "--pid", "--fork", "--kill-child=KILL", *command],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
+        while container.id and container.process.poll() is None and not self.pids(container):
+            time.sleep(0.05)  # buildah is about to start it
         if container.spec.get("restart") == "no":
             container.ended = container.process.wait(180)
             assert container.ended == 0, f"{container.name} ended with {container.ended}:\n{container.output}"

@@ -50,7 +50,7 @@ def command(source: SourceTree, found: node.Package, chosen: node.Chosen) -> tup
     script = next((name for name in BUILD_SCRIPTS if _builds_itself(source, found, name)), None)
     line = found.line(f"scripts.{script}")
     if chosen.root != found.root:
-        return (_member_build(source, found, chosen, script), line, f"script {script}") if script else None
+        return _member_build(source, found, chosen, script)
     if script:
         return node.run_script(chosen.name, script), line, f"script {script}"
     row = frameworks.framework(source, found)
@@ -72,22 +72,31 @@ def _builds_itself(source: SourceTree, found: node.Package, name: str) -> bool:
     return not (below and frameworks.only_goes_below(text))
 
 
-def _member_build(source: SourceTree, found: node.Package, chosen: node.Chosen, script: str) -> str:
-    """Building one member from the workspace's root, after the members that it depends on."""
+def _member_build(
+    source: SourceTree, found: node.Package, chosen: node.Chosen, script: str | None
+) -> tuple[str, int | None, str] | None:
+    """Building one member from the workspace's root, after those that it depends on; it may have no build itself."""
+    needed = [*_built_before(source, found, chosen), *([(found, script)] if script else [])]
+    if not needed:
+        return None
     top = node.package(source, chosen.root)
     inside = node.relative(chosen.root, found.root)
+    name = script or "build"
+    line = found.line(f"scripts.{script}") if script else found.line(f"dependencies.{needed[-1][0].name}")
+    reason = f"script {script}" if script else f"{needed[-1][0].name} is built before it runs"
     if (
         top
         and top.has("turbo")
         and (join(chosen.root, "turbo.json") in source or join(chosen.root, "turbo.jsonc") in source)
     ):
-        return node.execute(chosen.name, f"turbo run {script} --filter={found.name or './' + inside}")
-    if top and top.has("nx") and join(chosen.root, "nx.json") in source and found.name:
-        return node.execute(chosen.name, f"nx run {found.name}:{script}")
-    if chosen.name == "pnpm":
-        return f"pnpm --filter {_with_dependencies(found, inside)} run {script}"
-    needed = [*_built_before(source, found, chosen), (found, script)]
-    return " && ".join(_member_script(chosen, one, name) for one, name in needed)
+        command = node.execute(chosen.name, f"turbo run {name} --filter={found.name or './' + inside}")
+    elif script and top and top.has("nx") and join(chosen.root, "nx.json") in source and found.name:
+        command = node.execute(chosen.name, f"nx run {found.name}:{script}")
+    elif chosen.name == "pnpm":
+        command = f"pnpm --filter {_with_dependencies(found, inside)} run {name}"
+    else:
+        command = " && ".join(_member_script(chosen, one, step) for one, step in needed)
+    return command, line, reason
 
 
 def _with_dependencies(found: node.Package, inside: str) -> str:

@@ -246,6 +246,24 @@ def test_astro_is_static_unless_it_has_a_server_adapter(analyzed):
 # ---- workspaces
 
 
+def test_a_member_without_a_build_of_its_own_still_has_built_what_it_depends_on(analyzed):
+    files = {
+        "package.json": package(private=True, workspaces=["packages/*"]),
+        "package-lock.json": '{"lockfileVersion": 3}',
+        "packages/shared/package.json": package(name="@ws/shared", main="dist/index.js", scripts={"build": "tsc"}),
+        "packages/server/package.json": package(
+            name="@ws/server", scripts={"start": "node server.js"}, dependencies={"koa": "2", "@ws/shared": "*"}
+        ),
+        "packages/server/server.js": SERVER,
+    }
+    assert app(analyzed, files, "packages/server").build_command == "npm run build --workspace packages/shared"
+    files |= {"pnpm-lock.yaml": "lockfileVersion: '9.0'\n", "pnpm-workspace.yaml": "packages: ['packages/*']\n"}
+    del files["package-lock.json"]
+    assert app(analyzed, files, "packages/server").build_command == "pnpm --filter @ws/server... run build"
+    files["packages/shared/package.json"] = package(name="@ws/shared")
+    assert app(analyzed, files, "packages/server").build_command is None
+
+
 def test_members_of_a_workspace_are_installed_and_built_from_its_root(analyzed):
     files = {
         "package.json": package(name="mono", private=True, scripts={"dev": "pnpm -r dev", "start": "pnpm -r start"}),
