@@ -302,19 +302,6 @@ def real_folder(path: str) -> Path:
     return folder
 
 
-def variables(pairs: tuple[str, ...]) -> dict[str, str]:
-    """`NAME=VALUE` arguments as a mapping; `NAME` alone takes the value from the caller's environment."""
-    found = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            if name not in os.environ:
-                raise InputRefused(f"--env {name}: it has no value here; give --env {name}=VALUE")
-            value = os.environ[name]
-        found[name] = value
-    return found
-
-
 def _name(folder: Path) -> str:
     name = "".join(c if c.isprintable() else " " for c in folder.name)
     return " ".join(name.split())[:100] or "app"

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from autostack.cli import variables
+
 if TYPE_CHECKING:
     from autostack.cli.core import Core
     from autostack.core.deployments import ReleaseRecord
@@ -16,15 +18,17 @@ if TYPE_CHECKING:
 @click.argument("path", default=".")
 @click.option("--target", required=True, metavar="NAME", help="Where to: `autostack cost` lists the targets.")
 @click.option("--yes", "-y", is_flag=True, help="Approve the plan without being asked.")
-@click.option("--env", "env", metavar="NAME=VALUE", multiple=True, help="A variable for the application (repeatable).")
+@variables.options
 @click.option("--json", "as_json", is_flag=True, help="Print release, plan and outcome as JSON.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
-def command(path: str, target: str, yes: bool, env: tuple[str, ...], as_json: bool, quiet: bool) -> None:
+def command(
+    path: str, target: str, yes: bool, env: tuple[str, ...], env_files: tuple[str, ...], as_json: bool, quiet: bool
+) -> None:
     """Deploy PATH (default: here) to a target: shows the plan, asks, and carries it out."""
     from autostack.cli import core, terminal
     from autostack.cli.reports import plan as report
 
-    values = core.variables(env)
+    values = variables.given(env, env_files)
 
     async def work(here: Core) -> tuple[ReleaseRecord, Outcome]:
         project = await here.ensure_project(path)

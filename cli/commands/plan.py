@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from autostack.cli import variables
+
 if TYPE_CHECKING:
     from autostack.cli.core import Core
     from autostack.core.deployments import ReleaseRecord
@@ -14,15 +16,17 @@ if TYPE_CHECKING:
 @click.command("plan")
 @click.argument("path", default=".")
 @click.option("--target", default="local", metavar="NAME", show_default=True, help="Where to.")
-@click.option("--env", "env", metavar="NAME=VALUE", multiple=True, help="A variable for the application (repeatable).")
+@variables.options
 @click.option("--json", "as_json", is_flag=True, help="Print the release with its plan as JSON.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
-def command(path: str, target: str, env: tuple[str, ...], as_json: bool, quiet: bool) -> None:
+def command(
+    path: str, target: str, env: tuple[str, ...], env_files: tuple[str, ...], as_json: bool, quiet: bool
+) -> None:
     """Say what a deployment of PATH (default: here) to a target would change and run. Nothing is changed."""
     from autostack.cli import core, terminal
     from autostack.cli.reports import plan as report
 
-    values = core.variables(env)
+    values = variables.given(env, env_files)
 
     async def work(here: Core) -> ReleaseRecord:
         project = await here.ensure_project(path)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import click
+
+from autostack.cli import variables
 
 if TYPE_CHECKING:
     from autostack.cli.core import Core, Generated
@@ -18,10 +22,10 @@ TARGET = "local"
 @click.command("up")
 @click.argument("path", default=".")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask before code runs on this machine.")
-@click.option("--env", "env", metavar="NAME=VALUE", multiple=True, help="A variable for the application (repeatable).")
+@variables.options
 @click.option("--json", "as_json", is_flag=True, help="Print analysis, plan and outcome as JSON.")
 @click.option("--quiet", "-q", is_flag=True, help="Print the address alone, and no progress.")
-def command(path: str, yes: bool, env: tuple[str, ...], as_json: bool, quiet: bool) -> None:
+def command(path: str, yes: bool, env: tuple[str, ...], env_files: tuple[str, ...], as_json: bool, quiet: bool) -> None:
     """Run the application in PATH (default: here) on this machine, as processes of your own user.
 
     Says what it found and why, which files it would write, and what it would cost on AWS; then installs, builds and
@@ -30,7 +34,7 @@ def command(path: str, yes: bool, env: tuple[str, ...], as_json: bool, quiet: bo
     """
     from autostack.cli import core, terminal
 
-    values = core.variables(env)
+    values = variables.given(env, env_files)
 
     async def work(here: Core) -> tuple[Generated, ReleaseRecord, Outcome]:
         project = await here.ensure_project(path)
@@ -40,6 +44,8 @@ def command(path: str, yes: bool, env: tuple[str, ...], as_json: bool, quiet: bo
         generated = await here.generate(project, path)
         if not (as_json or quiet):
             _found(here, generated, path)
+            if not await here.runtime.projects.variable_names(here.user, project.id):
+                terminal.warn(_left_behind(generated, path))
         deployment, release = await here.plan(project, TARGET, generated.bundle_id)
         await _ask(here, project, release, yes=yes, shown=not (as_json or quiet))
         return generated, release, await here.carry_out(deployment, release)
@@ -81,6 +87,17 @@ def _found(here: Core, generated: Generated, path: str) -> None:
         if priced:
             terminal.heading("A month elsewhere (autostack cost --lines shows each line)")
             terminal.say("\n".join(cost_report.side_by_side(priced)))
+
+
+def _left_behind(generated: Generated, path: str) -> list[str]:
+    """A word about each service's own file of variables that isn't part of the source, as git ignores it."""
+    taken = {finding.path for finding in generated.analysis.findings}
+    files = [PurePosixPath(service.root, variables.OWN).as_posix() for service in generated.analysis.services]
+    return [
+        f"{file} is ignored, and so not taken along: --env-file {shlex.quote(str(Path(path, file)))} gives them"
+        for file in sorted(set(files))
+        if file not in taken and Path(path, file).is_file()
+    ]
 
 
 async def _ask(here: Core, project: ProjectRecord, release: ReleaseRecord, *, yes: bool, shown: bool) -> None:

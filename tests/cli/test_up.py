@@ -195,3 +195,33 @@ def test_a_cloud_plan_without_an_account_is_a_prediction(autostack: Callable[...
     deploy = autostack("deploy", app, "--target", "aws-ec2", "--yes", "--quiet")
     assert deploy.code == 1
     assert "connection" in deploy.err
+
+
+def test_an_ignored_file_of_variables_is_left_behind_and_can_be_given(autostack: Callable[..., Ran], app: Path) -> None:
+    (app / ".gitignore").write_text(".env\n")
+    (app / ".env").write_text("NAME=grace\n")
+    first = autostack("up", app, "-y")
+    assert ".env is ignored, and so not taken along: --env-file" in first.err
+    url = first.out.partition("Running: ")[2].split()[0]
+    assert ask(url).startswith("first nobody")
+    second = autostack("up", app, "-y", "--env-file", app / ".env")
+    assert "taken along" not in second.err
+    assert ask(url).startswith("first grace")
+
+
+def test_requirements_that_do_not_install_are_explained_with_pips_own_words(
+    autostack: Callable[..., Ran], app: Path
+) -> None:
+    (app / "requirements.txt").write_text("packaging==0.0.0.dev99\n")
+    ran = autostack("up", app, "-y", "-q")
+    assert ran.code == 1
+    assert "No matching distribution found for packaging==0.0.0.dev99" in ran.err
+    assert "pip install -r requirements.txt" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_python_that_this_machine_lacks_is_a_warning(autostack: Callable[..., Ran], app: Path) -> None:
+    (app / ".python-version").write_text("3.3\n")
+    ran = autostack("up", app, "-y")
+    assert ran.code == 0, ran.err
+    assert "asks for Python 3.3; this machine has 3." in ran.out + ran.err
