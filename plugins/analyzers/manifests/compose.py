@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from autostack.core import roles
+from autostack.core.roots import is_aside
 from autostack.core.source import SourceTree, folder, join
 from autostack.plugins.analyzers.manifests import command, dockerfiles
 from autostack.plugins.analyzers.manifests.once import once
@@ -146,22 +147,26 @@ def builds(source: SourceTree) -> dict[str, BuildFrom]:
 
 
 def _paths(source: SourceTree) -> list[str]:
-    found = [p for p in source.files if _kind(p.rpartition("/")[2])]
+    found = [p for p in source.files if _kind(p)]
     return sorted((p for p in found if ".devcontainer/" not in p), key=lambda p: (p.count("/"), p))
 
 
-def _kind(name: str) -> Literal["base", "production", "development"] | None:
-    if name in BASES:
-        return "base"
+def _kind(path: str) -> Literal["base", "production", "development"] | None:
+    """What a file is by its name, and by its folders: `tests/docker-compose.yml` is for tests."""
+    *folders, name = path.split("/")
     match = _OVERLAY.fullmatch(name)
-    if match is None:
+    if name not in BASES and match is None:
         return None
+    if is_aside(path) or any(dockerfiles.is_for_development(one) or one == "regtest" for one in folders):
+        return "development"
+    if match is None or name in BASES:
+        return "base"
     said = set(re.split(r"[.-]", match[1].lower()))
     return "production" if said & set(PRODUCTION) and not dockerfiles.is_for_development(match[1]) else "development"
 
 
 def _file(source: SourceTree, path: str) -> ComposeFile | None:
-    kind = _kind(path.rpartition("/")[2])
+    kind = _kind(path)
     services = _services(source, path)
     if kind is None or not services:
         return None

@@ -486,3 +486,40 @@ def test_an_overlay_for_production_still_knows_the_base_s_data_stores(analyzed):
     (resource,) = analysis.resources
     assert [(env.name, env.part) for env in resource.env] == [("MONGODB_URL", "url")]
     assert [env.default for env in analysis.services[0].env if env.name == "MONGODB_URL"] == [None]
+
+
+@pytest.mark.parametrize("folder", ["tests", "docker/dev", "e2e", "examples/shop"])
+def test_a_file_in_a_folder_for_tests_or_development_names_no_resource(analyzed, folder):
+    text = 'services:\n  pg-for-tests: {image: "postgres:14"}\n'
+    files = {f"{folder}/docker-compose.yml": text, "main.py": "print(1)\n", "requirements.txt": "psycopg\n"}
+    assert list(resources(analyzed(files, plugins=PLUGINS))) == ["postgres"]
+
+
+def test_a_service_without_ports_is_what_its_code_says(analyzed):
+    files = {
+        "users/package.json": '{"name": "users", "scripts": {"start": "node a.js"}, "dependencies": {"express": "5"}}',
+        "users/a.js": "app.listen(process.env.PORT || 3001)\n",
+        "users/Dockerfile": 'FROM node:22\nCOPY . .\nCMD ["node", "a.js"]\n',
+        "mails/requirements.txt": "pika\n",
+        "mails/Dockerfile": 'FROM python:3.13\nCOPY . .\nCMD ["python", "read.py"]\n',
+        "compose.yaml": "services:\n  users: {build: ./users}\n  mails: {build: ./mails}\n",
+    }
+    services = analyzed(files, plugins=CONTAINERS).services
+    assert {service.root: [process.kind for process in service.processes] for service in services} == {
+        "users": ["web"],
+        "mails": ["worker"],
+    }
+
+
+def test_services_that_share_an_image_and_publish_nothing_are_workers(analyzed):
+    files = {
+        "package.json": PACKAGE,
+        "Dockerfile": 'FROM node:22\nCOPY . .\nCMD ["node", "main.js"]\n',
+        "compose.yaml": """\
+            services:
+              app: {build: ., ports: ["3000:3000"]}
+              mails: {build: ., command: node mails.js}
+            """,
+    }
+    (service,) = analyzed(files, plugins=CONTAINERS).services
+    assert {process.name: process.kind for process in service.processes} == {"web": "web", "mails": "worker"}
