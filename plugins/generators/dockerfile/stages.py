@@ -33,6 +33,7 @@ _DUMMIES: Final = (
     ("_HOSTS", "localhost"),
     ("_EMAIL", "build@localhost"),
 )
+# Their builds load the server's modules too, and with these whatever such a module insists on.
 _SERVER_RENDERED: Final = frozenset(("next", "nuxt", "sveltekit", "remix", "astro", "gatsby"))
 
 
@@ -293,15 +294,13 @@ def _with_tokens(service: Service, command: str) -> Command:
 
 def _with_dummies(analysis: Analysis, service: Service, toolchain: Toolchain, command: str) -> str:
     """The build command with a stand-in for every value that its code insists on and only exists later."""
-    if toolchain.name != "python" and service.framework not in _SERVER_RENDERED:
+    if toolchain.name != "python" and (service.framework not in _SERVER_RENDERED or architecture.is_static(service)):
         return command
     known = architecture.environment(analysis, service)
     needed = [env for env in architecture.run_env(service) if env.required and env.default is None]
     if toolchain.name == "python":  # an empty SECRET_KEY stops Django as a missing one does
         secret = architecture.can_be_generated
         needed += [env for env in architecture.run_env(service) if not env.required and env.secret and secret(env.name)]
-    else:
-        needed = [env for env in needed if env.phase == "both"]
     if not needed:
         return command
     pairs = " ".join(f"{env.name}={shlex.quote(_dummy(env, known.get(env.name)))}" for env in needed)

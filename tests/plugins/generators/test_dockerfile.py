@@ -252,6 +252,16 @@ def test_a_secret_key_that_code_only_asks_for_has_a_stand_in_too(tmp_path: Path)
     assert "API_TOKEN" not in line
 
 
+def test_a_server_s_modules_are_loaded_by_its_build_with_stand_ins_for_what_they_insist_on(tmp_path: Path) -> None:
+    env = [Env("API_URL", True, False), Env("MODE", False, False, default="x"), Env("NEXT_PUBLIC_A", True, public=True)]
+    service = node(env=env, framework="next")
+    service = replace(service, toolchains=[replace(service.toolchains[0], build_command="npm run build")])
+    lines = only(tmp_path, service, {"package.json": "{}", "package-lock.json": "{}"})
+    assert "RUN export API_URL=http://localhost && npm run build" in lines
+    plain = only(tmp_path, replace(service, framework="express"), {"package.json": "{}", "package-lock.json": "{}"})
+    assert "RUN npm run build" in plain
+
+
 def test_public_variables_are_build_arguments_with_their_default(tmp_path: Path) -> None:
     text = write(tmp_path, shop(), SHOP_FILES)["frontend/Dockerfile"]
     assert "ARG VITE_API_URL=/api\nRUN npm run build\n" in text
