@@ -77,7 +77,8 @@ BACKINGS: Final[dict[str, Backing]] = {
         "mongo:{version}", "8.0", 27017,
         (
             "/bin/sh", "-c",  # before 5.0 the shell had another name
-            """"$(command -v mongosh || command -v mongo)" --quiet --eval "quit(db.adminCommand('ping').ok ? 0 : 1)\"""",
+            '"$(command -v mongosh || command -v mongo)" --quiet --eval '
+            "\"quit(db.adminCommand('ping').ok ? 0 : 1)\"",
         ), 512,
         data="/data/db", scheme="mongodb", path="/" + USER + "?authSource=admin", user=USER,
         environ=(("MONGO_INITDB_ROOT_USERNAME", USER), ("MONGO_INITDB_ROOT_PASSWORD", "{password}")),

@@ -18,7 +18,8 @@ from autostack.core.strengths import RANK
 # Folders whose applications show or test something: services only where nothing else is found.
 ASIDE = frozenset({
     "example", "examples", "sample", "samples", "demo", "demos", "template", "templates", "fixture", "fixtures",
-    "__fixtures__", "test", "tests", "__tests__", "e2e", "spec", "specs", "benchmark", "benchmarks",
+    "__fixtures__", "test", "tests", "__tests__", "e2e", "spec", "specs", "benchmark", "benchmarks", "loadgenerator",
+    "load-generator", "loadtest", "loadtests", "load-test", "load-tests", "locust", "k6",
 })  # fmt: skip
 
 # Folders that are about the application: services, but never the primary one.

@@ -24,6 +24,7 @@ from autostack.plugins.analyzers.manifests import (
     roots,
 )
 from autostack.plugins.analyzers.manifests.compose import ComposeFile, ComposeService
+from autostack.plugins.analyzers.manifests.usual import usual_kind
 
 # Words of a variable's name that say which store it belongs to, beside the store's own name.
 KIND_WORDS: dict[str, tuple[str, ...]] = {
@@ -132,12 +133,19 @@ def _apps(source: SourceTree, file: ComposeFile, stores: Sequence[Store]) -> lis
         typed = None if served else given or own
         open_to_others = bool(served or service.ports or service.exposed or (stage and stage.ports and not given))
         script = entry_scripts.behind(source, stage, origin.context, typed) if stage else None
-        kind = command.kind(script or typed, service.name, ports=open_to_others, default="worker") or "worker"
+        usual = usual_kind(source, where.root) if where and _is_alone(file, service, given) else None
+        kind = command.kind(script or typed, service.name, ports=open_to_others, default=usual or "worker") or "worker"
         build = docker.build(origin.dockerfile, where, target, list(origin.args)) if parsed and where else None
         strength = _strength(file, service)
         root = where.root if where else origin.context
         found.append(App(service, root, strength, kind, typed, build, stage, script, given))
     return found
+
+
+def _is_alone(file: ComposeFile, service: ComposeService, given: str | None) -> bool:
+    """Whether a service is all that its image is there for, so that the code's framework says what it does."""
+    same = [one for one in file.services.values() if one.build and one.build == service.build]
+    return given is None and len(same) == 1
 
 
 def _only_develops(file: ComposeFile, service: ComposeService, stage: dockerfiles.Stage | None) -> bool:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 
 from autostack.core import Claim, Evidence, Finding, Port, SourceTree, VersionValue, hookimpl, roles
-from autostack.core.model import ProcessKind
 from autostack.core.roots import is_aside
 from autostack.core.source import join
 from autostack.core.strengths import Strength
@@ -23,7 +22,7 @@ from autostack.plugins.analyzers.manifests import (
     releases,
     roots,
 )
-from autostack.plugins.analyzers.manifests import javascript_frameworks as frameworks
+from autostack.plugins.analyzers.manifests.usual import usual_kind
 
 # Parts of a Dockerfile's name that say when it is used.
 PRODUCTION = ("prod", "production", "release", "deploy")
@@ -127,7 +126,7 @@ def _image(
         return
     script = entry_scripts.behind(source, stage, where.context, stage.command)
     kind = command.kind(
-        script or stage.command, _program(stage), ports=bool(stage.ports), default=_usual_kind(source, root)
+        script or stage.command, _program(stage), ports=bool(stage.ports), default=usual_kind(source, root) or "web"
     )
     name = "web" if kind in ("web", None) else str(kind)
     if not in_compose and (stage.command or stage.ports):
@@ -158,13 +157,6 @@ def _program(stage: dockerfiles.Stage) -> str:
     """The bare name of what an image starts: `/usr/local/bin/mail-worker` is a worker."""
     words = (stage.command or "").split()
     return posixpath.splitext(posixpath.basename(words[0]))[0] if words and "/" in words[0] else ""
-
-
-def _usual_kind(source: SourceTree, root: str) -> ProcessKind:
-    """What an image without ports most likely is: a worker by what its code depends on, else a web server."""
-    found = node.package(source, root)
-    works = found is not None and frameworks.framework(source, found) is None
-    return "worker" if found and works and found.has(*frameworks.WORKER_PACKAGES) else "web"
 
 
 # toolchain of an image -> the language that its programs usually are in

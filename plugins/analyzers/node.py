@@ -324,7 +324,7 @@ def _processes(
     source: SourceTree, found: node.Package, chosen: node.Chosen, row: frameworks.Framework | None
 ) -> Iterator[Claim]:
     root = found.root
-    if _is_asset_build(source, found):
+    if _is_asset_build(source, found) or found.has(*frameworks.FUNCTION_PACKAGES):
         return
     if row and row.kind == "meta":
         yield Claim(root, "framework", row.name, "manifest", [_dependency(found, row)])

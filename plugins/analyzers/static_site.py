@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from autostack.core import Claim, Evidence, SourceTree, hookimpl
 from autostack.core.source import above, folder, join
+from autostack.plugins.analyzers.manifests import dockerfiles, node, roots
 from autostack.plugins.analyzers.manifests import javascript_frameworks as frameworks
-from autostack.plugins.analyzers.manifests import node, roots
 
 # A folder of these names is what the folder above it serves.
 PUBLISHED = ("public", "dist", "build", "site", "www", "html", "_site", "htdocs", "public_html", "out")
@@ -60,7 +60,19 @@ def project_uploaded(source: SourceTree) -> list[Claim]:
         taken.append(root)
         claims.append(Claim(root, "static_dir", served, "convention", [evidence]))
         claims.append(Claim(root, "language", "html", "convention", [evidence]))
-    return claims
+    return claims or list(_only_pages(source))
+
+
+def _only_pages(source: SourceTree) -> Iterator[Claim]:
+    """Pages in a folder that is else about an application, where there is no application: `docs/index.html`."""
+    if roots.toolchains(source) or dockerfiles.dockerfiles(source):
+        return
+    for path in source.named("index.html")[:1]:
+        parts = folder(path).split("/")
+        if len(parts) == 1 and parts[0] in ("docs", "src", "app", "static", "assets"):
+            evidence = [Evidence(path, 1, "the only pages of the source")]
+            yield Claim(parts[0], "static_dir", ".", "convention", evidence)
+            yield Claim(parts[0], "language", "html", "convention", evidence)
 
 
 def _place(source: SourceTree, path: str) -> tuple[str, str, Evidence] | None:

@@ -73,7 +73,11 @@ class Stage:
             return None
         text = text.strip().removeprefix("exec ").strip()
         if self.workdir != "/":
-            text = re.sub(rf"(?<![\w.=:/-]){re.escape(self.workdir.rstrip('/'))}/(?=[\w.])", "", text)
+            way = self.workdir.rstrip("/") + "/"
+            first = text.partition(" ")[0]
+            if first.startswith(way) and "/" not in first[len(way) :]:  # a program is looked for on PATH without "./"
+                text = "./" + text[len(way) :]
+            text = re.sub(rf"(?<![\w.=:/-]){re.escape(way)}(?=[\w.])", "", text)
         return None if "\0" in text else text[: command.MAX_COMMAND] or None
 
     @property

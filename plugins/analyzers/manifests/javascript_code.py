@@ -43,7 +43,8 @@ _ASIDE_FILE = re.compile(
 MARKS = (
     b"process.env", b"import.meta", b".listen", b"listen(", b"createServer", b".env.get", b"Bun.", b"serve(", b"static",
     b"onfig.get", b"onfigService", b"cfg.get", b"conf.get", b"ealth", b"createEnv", b"sendFile", b"fetch",
-    b"/ping", b"/status", b"sqlite", b"multer", b".use(", b"setGlobalPrefix", b"mongoose", b"connect",
+    b"/ping", b"/status", b"sqlite", b"multer", b"andaloneServer", b".use(", b"setGlobalPrefix", b"mongoose",
+    b"connect",
 )  # fmt: skip
 
 

@@ -129,6 +129,9 @@ WORKER_PACKAGES = (
     "amqplib", "kafkajs", "node-cron", "node-schedule", "pg-boss", "graphile-worker", "tmi.js", "whatsapp-web.js",
 )  # fmt: skip
 
+# Packages of functions that a platform calls: nothing of them listens.
+FUNCTION_PACKAGES = ("firebase-functions", "@azure/functions", "aws-cdk-lib")
+
 # What users see or import, worth naming beside the framework.
 LIBRARIES = (
     "react", "vue", "svelte", "solid-js", "preact", "lit", "@angular/core", "alpinejs", "htmx.org", "tailwindcss",
@@ -150,7 +153,8 @@ DEVELOPMENT: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("node", ("--inspect-brk",)), ("expo", ()), ("react-native", ()), ("electron", ()), ("electron-forge", ()),
     ("electron-vite", ()), ("tauri", ()), ("eleventy", ("--serve", "--watch")), ("tsc", ("-w", "--watch")),
     ("serverless", ("offline",)), ("sls", ("offline",)), ("medusa", ("develop",)), ("keystone", ("dev",)),
-    ("blitz", ("dev",)),
+    ("blitz", ("dev",)), ("firebase", ()), ("wrangler", ("dev",)), ("vercel", ("dev",)), ("netlify", ("dev",)),
+    ("sst", ("dev",)), ("func", ("start",)), ("functions-framework", ()),
 )  # fmt: skip
 # Programs that only serve a folder: as a start script they say "static".
 FILE_SERVERS = ("serve", "http-server", "sirv", "local-web-server", "ws", "live-server", "superstatic")

@@ -358,3 +358,9 @@ def test_of_several_variants_of_an_image_the_default_one_is_built(analyzed):
     files = {f"docker/{name}.Dockerfile": "FROM python:3.12\nCOPY . .\nCMD ./x\n" for name in ("alpine", "default")}
     service = only(analyzed, {**files, "requirements.txt": REQUIREMENTS})
     assert service.build.dockerfile == "docker/default.Dockerfile"
+
+
+def test_a_program_beside_the_code_is_started_as_such(analyzed):
+    dockerfile = 'FROM golang:1.24\nWORKDIR /src\nRUN go build -o /src/server\nENTRYPOINT ["/src/server", "-v"]\n'
+    (service,) = analyzed({"Dockerfile": dockerfile}, plugins=("dockerfile",)).services
+    assert service.start_command == "./server -v"

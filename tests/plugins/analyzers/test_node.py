@@ -449,3 +449,13 @@ def test_examples_are_not_asked_for_a_lockfile(analyzed):
         "examples/basic/index.js": SERVER,
     }
     assert analyzed(files, plugins=NODE).findings == []
+
+
+def test_functions_that_a_platform_calls_are_no_service(analyzed):
+    manifest = package(
+        main="index.js",
+        scripts={"start": "firebase functions:shell"},
+        dependencies={"firebase-functions": "6", "express": "5"},
+    )
+    files = {"package.json": manifest, "index.js": "exports.api = functions.https.onRequest(app)\napp.listen()\n"}
+    assert analyzed(files, plugins=NODE).services == []

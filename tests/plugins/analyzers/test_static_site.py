@@ -35,7 +35,7 @@ def test_a_folder_of_pages_is_served_as_it_is(analyzed, files, root, folder):
         },
         {"requirements.txt": "flask\n", "index.html": "<html>"},
         {"index.php": "<?php", "index.html": "<html>"},
-        {"docs/index.html": "<html>"},
+        {"go.mod": "module x\n", "docs/index.html": "<html>"},
         {"coverage/index.html": "<html>"},
         {"go.mod": "module x\n", "web/templates/index.html": "<html>"},
         {"go.mod": "module x\n", "main.go": 'http.Dir("web") // "web"\n', "web/index.html": "<html>"},
@@ -59,3 +59,8 @@ def test_hugo_and_jekyll_build_their_sites(analyzed):
     hugo = {"hugo.toml": 'baseURL = "https://x"\n', "content/a.md": "", "layouts/index.html": "<html>"}
     (service,) = analyzed(hugo, plugins=PLUGINS).services
     assert (service.framework, service.static_dir, service.build_command) == ("hugo", "public", "hugo --gc --minify")
+
+
+def test_pages_in_docs_are_a_site_where_there_is_nothing_else(analyzed):
+    (service,) = analyzed({"docs/index.html": "<html></html>", "README.md": "x"}, plugins=PLUGINS).services
+    assert (service.root, service.kind) == ("docs", "static")
