@@ -32,6 +32,8 @@ MIB: Final = 1024 * KIB
 UNSAFE_METHODS: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 # How long an answer waits for the end of a body that is refused.
 DRAIN_S: Final = 2.0
+# How long a body may still take when the server ends.
+LAST_S: Final = 2.0
 
 LOCAL_NAMES: Final = frozenset({"localhost", "localhost.localdomain"})
 
@@ -60,6 +62,11 @@ class Refusal:
     code: str
     detail: str
     headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+ENDING: Final = Refusal(
+    503, "shutting-down", "The server ends; send the request again when it is back.", ((b"retry-after", b"5"),)
+)
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,12 @@ class Guard:
     app: Application
     bounds: Bounds = field(default_factory=Bounds)
     at_work: Counter[str] = field(default_factory=Counter)
+    exchanges: set[_Exchange] = field(default_factory=set)
+
+    def end(self) -> None:
+        """The server ends: bodies that are still on their way must arrive soon, or are refused."""
+        for exchange in self.exchanges:
+            exchange.end()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -108,9 +121,11 @@ class Guard:
             await exchange.refuse(refusal)
             return
         self.at_work[address] += 1
+        self.exchanges.add(exchange)
         try:
             await exchange.run(self.app)
         finally:
+            self.exchanges.discard(exchange)
             self.at_work[address] -= 1
             if not self.at_work[address]:
                 del self.at_work[address]
@@ -206,6 +221,9 @@ class _Exchange:
         self._complete = False
         self._arrived = asyncio.Event()  # the whole body, or no more of it
         self._broken: Refusal | None = None
+        self._refused = False
+        self._ending = False
+        self._patience: asyncio.Timeout | None = None
         self._status: int | None = None
 
     def all(self, name: bytes) -> list[bytes]:
@@ -238,12 +256,13 @@ class _Exchange:
         if self._broken is not None:
             return {"type": "http.disconnect"}
         try:
-            async with asyncio.timeout(self._deadline - time.monotonic()):
+            async with asyncio.timeout(self._deadline - time.monotonic()) as self._patience:
                 message = await self._receive()
         except TimeoutError:
-            return self._broke(
-                Refusal(408, "request-timeout", f"The body did not arrive within {self._seconds:.0f} s.")
-            )
+            late = Refusal(408, "request-timeout", f"The body did not arrive within {self._seconds:.0f} s.")
+            return self._broke(ENDING if self._ending else late)
+        finally:
+            self._patience = None
         if message["type"] != "http.request":
             self._arrived.set()
             return message
@@ -256,6 +275,13 @@ class _Exchange:
             self._arrived.set()
         return message
 
+    def end(self) -> None:
+        """The server ends: what hasn't arrived in `LAST_S` seconds is refused."""
+        self._ending = True
+        self._deadline = min(self._deadline, time.monotonic() + LAST_S)
+        if self._patience is not None and not self._patience.expired():  # it waits for more right now
+            self._patience.reschedule(asyncio.get_running_loop().time() + self._deadline - time.monotonic())
+
     def _broke(self, refusal: Refusal) -> Message:
         self._broken = refusal
         self._arrived.set()
@@ -264,7 +290,7 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = int(str(message["status"]))
-            if self._status >= 400 and self._broken is None:
+            if self._status >= 400 and self._broken is None and not self._refused:
                 await self._wait_for_body()
             headers: list[tuple[bytes, bytes]] = list(message.get("headers", []))  # type: ignore[call-overload]
             present = {name.lower() for name, _ in headers}
@@ -280,7 +306,9 @@ class _Exchange:
     async def refuse(self, refusal: Refusal) -> None:
         """Send the refusal. What is left of the body is read first, within bounds: a client that still writes when the
         connection closes may never see the answer."""
-        await self._drain()
+        self._refused = True
+        if self._broken is not ENDING:
+            await self._drain()
         body = problems.encode(
             problems.document(refusal.status, refusal.code, refusal.detail, {"request_id": self.request_id})
         )

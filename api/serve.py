@@ -27,6 +27,7 @@ from hypercorn.typing import ASGIFramework
 from autostack.api import connections, logs
 from autostack.api.app import create_app, create_inner_app
 from autostack.api.arriving import incoming
+from autostack.api.guard import Guard
 from autostack.api.state import Api, Role, make_api
 from autostack.core.errors import Busy
 from autostack.core.runtime import open_runtime
@@ -49,6 +50,7 @@ class Listener:
     role: Role
     socket: socket.socket
     app: ASGIFramework | None = None
+    end: Callable[[], None] = lambda: None  # told when the server ends
 
     @property
     def address(self) -> str:
@@ -116,6 +118,8 @@ async def _answer(
     log.info("ending", failed=[repr(server.exception()) for server in failed] or None)
     ending.asked.set()
     api.streams.end()
+    for listener in listeners:
+        listener.end()
     await asyncio.wait(servers, timeout=REQUESTS_END_S)
     return 1 if failed else 0
 
@@ -155,7 +159,9 @@ def _give_apps(listeners: list[Listener], api: Api) -> None:
         if listener.role != "gateway":
             listener.app = cast(ASGIFramework, create_inner_app(listener.role, api.version))
             continue
-        listener.app = cast(ASGIFramework, create_app(api))
+        app = create_app(api)
+        listener.app = cast(ASGIFramework, app)
+        listener.end = cast(Guard, app.asgi_app).end
         if hops := api.core.settings.trusted_proxies:
             listener.app = ProxyFixMiddleware(listener.app, "legacy", hops)
 

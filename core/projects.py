@@ -206,7 +206,12 @@ class Projects:
     # ---- uploads
 
     async def sweep(self) -> None:
-        """At start: remove archives that no living upload is kept in, as a crash between file and row leaves them."""
+        """At start: remove archives that no living upload is kept in, as a crash between file and row leaves them.
+
+        A database without any upload is a new one, or not the one that belongs here: then all archives stay.
+        """
+        if await self._bus.database.fetch_one("select id from uploads limit 1") is None:
+            return
         rows = await self._bus.database.fetch_all(
             "select uploads.id from uploads join projects on projects.id = uploads.project_id"
             " where projects.deleted_at is null and uploads.status = 'accepted'"

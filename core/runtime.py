@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from autostack.core.bus import Bus
 from autostack.core.database import Database, Lock, Row
 from autostack.core.deployments import Deployments
 from autostack.core.engine import EmbeddedEngine
-from autostack.core.errors import AutoStackError
+from autostack.core.errors import AutoStackError, Busy
 from autostack.core.host import PluginHost
 from autostack.core.migrations import upgrade_sqlite
 from autostack.core.model import Outcome
@@ -32,6 +33,7 @@ from autostack.core.worker import Worker
 log = logging.getLogger("autostack.runtime")
 
 ENDED = ("done", "failed", "dead", "cancelled", "superseded", "unknown")
+LOCK_LOOK_S = 0.1  # between two tries for a lock that is held
 EXIT_STORAGE_FAILED = 70  # the process ends at once and starts again from the log (sysexits.h: EX_SOFTWARE)
 
 
@@ -127,9 +129,11 @@ async def open_runtime(settings: Settings, purpose: str, *, wait_s: float = 0) -
     if settings.database_url is not None:
         path = _sqlite_path(settings.database_url)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = Lock(path)
-    lock.take(purpose, wait_s)
+    # the folder's archives, keys and workspaces have one owner too, wherever the database is
+    locks = [Lock(database) for database in dict.fromkeys((settings.database, path))]
     try:
+        for lock in locks:
+            lock.take(purpose, wait_s)
         # what lies beside it gets its mode from it: for nobody else to read, whoever made the folder
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         schema, host = await asyncio.gather(
@@ -158,7 +162,8 @@ async def open_runtime(settings: Settings, purpose: str, *, wait_s: float = 0) -
         finally:
             await asyncio.to_thread(host.close)
     finally:
-        lock.release()
+        for lock in locks:
+            lock.release()
 
 
 @asynccontextmanager
@@ -177,6 +182,20 @@ async def open_to_read(settings: Settings) -> AsyncIterator[Runtime]:
             await database.close()
     finally:
         await asyncio.to_thread(host.close)
+
+
+async def _take(lock: Lock, purpose: str, wait_s: float) -> None:
+    """Take the lock, or raise Busy; an interrupt ends the waiting."""
+    end = time.monotonic() + wait_s
+    while True:
+        try:
+            lock.take(purpose)
+        except Busy:
+            if time.monotonic() >= end:
+                raise
+            await asyncio.sleep(LOCK_LOOK_S)
+        else:
+            return
 
 
 def _start_host(settings: Settings) -> PluginHost:

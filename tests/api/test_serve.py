@@ -305,11 +305,21 @@ def test_sigterm_ends_streams_with_a_word_and_the_process_with_0(tmp_path: Path)
     try:
         token = server.user("operator@example.org")
         project = server.json("POST", "/api/projects", {"name": "watched"}, token)["id"]
-        with Stream(server, f"/api/projects/{project}/events", token) as live:
+        upload = (
+            f"POST /api/projects/{project}/uploads HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+            "Content-Type: application/zip\r\nContent-Length: 5000\r\n\r\nPK"
+        )
+        with (
+            Stream(server, f"/api/projects/{project}/events", token) as live,
+            socket.create_connection(("127.0.0.1", server.ports["gateway"]), timeout=30) as slow,
+        ):
             assert live.next()[1] == "project.created"
+            slow.sendall(upload.encode())
+            time.sleep(0.2)  # it is on its way; an upload that comes later is refused as well
             server.process.send_signal(signal.SIGTERM)
             assert live.next() == (None, "end", {"reason": "shutdown"})
             assert live.rest() == b""
+            assert slow.recv(100).startswith(b"HTTP/1.1 503")
         assert server.process.wait(25) == 0
         assert not [line for line in lines(server.log) if line["level"] in ("error", "critical")]
     finally:

@@ -126,6 +126,21 @@ async def test_a_second_core_on_the_same_data_is_refused(core: Core, open_core: 
             pass
 
 
+async def test_a_second_core_on_the_same_folder_is_refused_wherever_its_database_is(
+    core: Core, open_core: OpenCore, tmp_path: Path
+) -> None:
+    with pytest.raises(Busy, match="a test"):
+        async with open_core(database_url=f"sqlite:///{tmp_path}/other.db"):
+            pass
+
+
+async def test_an_empty_database_costs_no_archive(settings: Settings, open_core: OpenCore, tmp_path: Path) -> None:
+    async with open_core() as core:
+        archive = core.runtime.projects.archive((await core.upload()).upload)
+    async with open_core(database_url=f"sqlite:///{tmp_path}/other.db"):
+        assert archive.exists()
+
+
 async def test_nobody_else_can_read_the_database(settings: Settings, open_core: OpenCore) -> None:
     settings.database.unlink()
     settings.data_dir.chmod(0o755)  # as an operator may have made it
