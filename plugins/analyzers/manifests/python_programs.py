@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from autostack.core.model import Evidence
 from autostack.core.source import join
 from autostack.plugins.analyzers.manifests.python import ENTRY_NAMES, inside, runtime
-from autostack.plugins.analyzers.manifests.python_apps import listening
+from autostack.plugins.analyzers.manifests.python_apps import FRAMEWORKS, listening
 from autostack.plugins.analyzers.manifests.python_code import Module, files, is_guard, module, modules, place
+from autostack.plugins.analyzers.manifests.python_options import told
 from autostack.plugins.analyzers.manifests.python_project import is_installed, scripts
 
 if TYPE_CHECKING:
@@ -137,11 +138,23 @@ def _program(source: SourceTree, root: str, parsed: Module) -> Program:
     if (opened := grpc_port(source, root)) is not None:
         return Program(command, "web", opened[1], opened[0], None, "grpc")
     opened_http = listening(source, root)
+    if opened_http is None and (server := _told(source, root, command)) is not None:
+        return server
     if opened_http is not None or any(_imports(parsed, name) for name in _LISTENS):
         number, variable, at = opened_http or (None, None, where)
         return Program(command, "web", at, number, variable)
     is_command = any(name.partition(".")[0] in _COMMANDS for name in imported)
     return Program(command, "worker" if not is_command and _stays(parsed) else "cli", where)
+
+
+def _told(source: SourceTree, root: str, command: str) -> Program | None:
+    """A program that is told on the command line where to listen."""
+    found = told(source, root)
+    if found is None:
+        return None
+    installed = runtime(source, root)
+    framework = next((row.name for row in FRAMEWORKS if row.name in installed), None)
+    return Program(f"{command} {found.words}", "web", found.evidence, found.port, "PORT", "http", framework)
 
 
 def _stays(parsed: Module) -> bool:
@@ -173,6 +186,8 @@ def _installed(source: SourceTree, root: str) -> Program | None:
     if not found:
         return None
     name = next(iter(found))
+    if (server := _told(source, root, name)) is not None:
+        return server
     path = join(root, "pyproject.toml")
     return Program(name, "cli", Evidence(path, source.line(path, found[name]), f"installs the command {name}"))
 

@@ -261,3 +261,91 @@ def test_the_port_that_a_script_launches_its_page_on_is_the_port(analyzed):
     service = analyzed({"requirements.txt": "gradio\n", "app.py": code}).services[0]
     assert service.start_command == "GRADIO_SERVER_NAME=0.0.0.0 python app.py"
     assert (service.port, service.port_env) == (7000, "PAGE_PORT")
+
+
+def started(analyzed, files):
+    service = analyzed({"requirements.txt": "click\n", **files}).services[0]
+    return service.kind, service.start_command, service.port, service.port_env
+
+
+def test_a_program_is_told_where_to_listen_by_its_options(analyzed):
+    code = """
+        import argparse
+        import uvicorn
+        from store import build
+
+        if __name__ == "__main__":
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--host", default="localhost")
+            parser.add_argument("-p", "--port", type=int, default=9100)
+            given = parser.parse_args()
+            uvicorn.run(build(given), host=given.host, port=given.port)
+    """
+    command = "python main.py --host=0.0.0.0 --port=$PORT"
+    assert started(analyzed, {"main.py": code, "store.py": ""}) == ("web", command, 9100, "PORT")
+
+
+def test_the_subcommand_that_serves_is_the_one(analyzed):
+    click = """
+        import click, uvicorn
+
+        @click.group()
+        def main(): ...
+
+        @main.command()
+        @click.option("--port", default=1)
+        def debug(port): ...
+
+        @main.command("serve")
+        @click.option("-p", "--port", default=8001)
+        def start(port):
+            uvicorn.run(object(), port=port)
+
+        if __name__ == "__main__":
+            main()
+    """
+    assert started(analyzed, {"main.py": click}) == ("web", "python main.py serve --port=$PORT", 8001, "PORT")
+    parsers = """
+        import argparse
+        from wsgiref.simple_server import make_server
+
+        def main():
+            below = argparse.ArgumentParser().add_subparsers()
+            run = below.add_parser("run")
+            run.add_argument("--address")
+            run.add_argument("--port", default=DEFAULT)
+            make_server("", given.port, app).serve_forever()
+
+        if __name__ == "__main__":
+            main()
+    """
+    command = "python main.py run --address=0.0.0.0 --port=$PORT"
+    assert started(analyzed, {"main.py": parsers}) == ("web", command, 8000, "PORT")
+
+
+def test_a_typer_command_s_parameters_are_its_options(analyzed):
+    code = """
+        import typer, uvicorn
+        app = typer.Typer()
+
+        @app.command()
+        def serve(host: str = "127.0.0.1", port: int = typer.Option(8800)):
+            uvicorn.run("x:y", host=host, port=port)
+
+        if __name__ == "__main__":
+            app()
+    """
+    command = "python main.py --host=0.0.0.0 --port=$PORT"
+    assert started(analyzed, {"main.py": code}) == ("web", command, 8800, "PORT")
+
+
+def test_a_client_with_a_port_option_is_no_server(analyzed):
+    code = """
+        import argparse
+        if __name__ == "__main__":
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--host")
+            parser.add_argument("--port", default=22)
+            print(parser.parse_args())
+    """
+    assert started(analyzed, {"main.py": code})[:2] == ("cli", "python main.py")
