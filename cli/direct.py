@@ -77,8 +77,9 @@ class Direct:
     def analyse(self, source: Source) -> Analysis:
         """The analysis of a source."""
         from autostack.core import pipeline
-        from autostack.core.host import Opening, Session
+        from autostack.core.host import Opening
         from autostack.core.model import Project
+        from autostack.core.session import Session
 
         opening = Opening("analyzer", source=str(source.path.resolve()))
         with Session(self._here.fork, opening, deadline=time.monotonic() + DEADLINE_S) as session:
@@ -87,8 +88,9 @@ class Direct:
     def generate(self, source: Source, analysis: Analysis, targets: Sequence[str] = ()) -> Bundle:
         """Files, architectures and costs, for the targets named or for all."""
         from autostack.core import cost, pipeline
-        from autostack.core.host import Opening, Session
+        from autostack.core.host import Opening
         from autostack.core.model import Project
+        from autostack.core.session import Session
         from autostack.core.source import SourceTree
 
         if not analysis.services:

@@ -17,11 +17,12 @@ from autostack.core.cost import PriceTable, estimate
 from autostack.core.database import Row, Statement, Value
 from autostack.core.deployments import for_plugin, release_for_plugin
 from autostack.core.errors import AutoStackError
-from autostack.core.host import Opening, Session
+from autostack.core.host import Opening
 from autostack.core.model import Analysis, Architecture, Bundle, Outcome, Plan, Project
 from autostack.core.pipeline import Inputs
 from autostack.core.plugins import Manifest
 from autostack.core.projects import Projects
+from autostack.core.session import Session
 from autostack.core.settings import Settings
 
 

@@ -14,8 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from autostack.core.bus import Bus, when_there_is_room
 from autostack.core.database import Statement, Value
 from autostack.core.dispatch import Ask
-from autostack.core.host import HostFailed, Opening, Session
+from autostack.core.host import HostFailed, Opening
 from autostack.core.model import Event
+from autostack.core.session import Session
 
 log = logging.getLogger("autostack.observers")
 

@@ -168,7 +168,7 @@ def stage(event: str) -> Stage | None:
 
 
 class SourceSaid(Protocol):
-    """What reading the source brought to light (`host.SourceState`)."""
+    """What reading the source brought to light (`session.SourceState`)."""
 
     findings: list[Finding]
     languages: list[LanguageShare]
@@ -176,7 +176,7 @@ class SourceSaid(Protocol):
 
 
 class Asker(Protocol):
-    """Whoever puts questions to plugins: a `host.Session`."""
+    """Whoever puts questions to plugins: a `session.Session`."""
 
     @property
     def source(self) -> SourceSaid: ...

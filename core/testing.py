@@ -167,7 +167,7 @@ class _Here:
 
     @property
     def source(self) -> pipeline.SourceSaid:
-        from autostack.core.host import SourceState
+        from autostack.core.session import SourceState
 
         return SourceState(self._tree.findings, self._tree.language_shares(), self._tree.incomplete)
 

@@ -17,13 +17,14 @@ from autostack.core import pipeline
 from autostack.core.bus import Bus, Emit, Lost, Work, when_there_is_room
 from autostack.core.database import Refused, Statement
 from autostack.core.errors import AutoStackError
-from autostack.core.host import Ended, HostFailed, Session
+from autostack.core.host import HostFailed
 from autostack.core.jobs import Jobs, failed
 from autostack.core.listener import Listener
 from autostack.core.model import Outcome
 from autostack.core.pipeline import BadAnswer
 from autostack.core.plugins import Manifest
 from autostack.core.projects import Projects
+from autostack.core.session import Ended, Session
 from autostack.core.settings import Settings
 
 log = logging.getLogger("autostack.worker")

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from autostack.core.dispatch import Answer, Ask
-from autostack.core.host import LIMITS, Ended, HostFailed, Opening, PluginHost, Session
+from autostack.core.host import LIMITS, HostFailed, Opening, PluginHost
 from autostack.core.model import Deployment, Outcome, Project, Release
+from autostack.core.session import Ended, Session
 
 PROJECT = {"project": Project("p" * 16, "sample")}
 DEPLOYMENT = {

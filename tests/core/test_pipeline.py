@@ -9,7 +9,7 @@ import pytest
 
 from autostack.core import pipeline
 from autostack.core.dispatch import Answer, Ask
-from autostack.core.host import KINDS, LIMITS, SourceState
+from autostack.core.host import KINDS, LIMITS
 from autostack.core.jobs import BY_STAGE, FAILED
 from autostack.core.model import (
     Amount,
@@ -30,6 +30,7 @@ from autostack.core.model import (
 )
 from autostack.core.pipeline import PIPELINE, BadAnswer, Deliveries, Inputs
 from autostack.core.plugins import HOOKS
+from autostack.core.session import SourceState
 
 PROJECT = Project("p" * 16, "shop")
 TARGETS = [Target("here", "Here", ""), Target("there", "There", "")]

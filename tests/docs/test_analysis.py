@@ -192,7 +192,8 @@ def analyze() -> Callable[[Path], Analysis]:
 
     def run(folder: Path) -> Analysis:
         from autostack.core import pipeline
-        from autostack.core.host import ForkHere, Opening, Session
+        from autostack.core.host import ForkHere, Opening
+        from autostack.core.session import Session
 
         opening = Opening("analyzer", source=str(folder))
         with Session(ForkHere(Registry()).fork, opening) as session:
