@@ -133,7 +133,7 @@ async def open_runtime(settings: Settings, purpose: str, *, wait_s: float = 0) -
     locks = [Lock(database) for database in dict.fromkeys((settings.database, path))]
     try:
         for lock in locks:
-            lock.take(purpose, wait_s)
+            await _take(lock, purpose, wait_s)
         # what lies beside it gets its mode from it: for nobody else to read, whoever made the folder
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         schema, host = await asyncio.gather(

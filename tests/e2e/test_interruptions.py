@@ -217,6 +217,12 @@ def test_the_second_command_names_the_first_and_changes_nothing(cli: Cli, progra
     assert second.process.returncode == 5, refused
     assert f"autostack up (process {first.process.pid})" in refused
 
+    impatient = begin(cli, "up", program.folder, "--yes")
+    time.sleep(1.5)
+    begun = time.monotonic()
+    assert impatient.end(signal.SIGINT)[0] == 130
+    assert time.monotonic() - begun < 3
+
     third = begin(cli, "up", program.folder, "--yes", "--quiet")
     time.sleep(1)
     program.go()
