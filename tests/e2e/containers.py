@@ -288,10 +288,13 @@ class Stack:
     def pids(self, container: Container) -> list[int]:
         """The processes inside a service's container, the first one first."""
         found = sorted(int(pid) for pid in run("ip", "netns", "pids", container.namespace).stdout.split())
-        commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in found}
-        return [
-            p for p in found if not commands[p].startswith(b"buildah") and not Path(f"/proc/{p}/root").samefile("/")
-        ]
+        inside = []
+        for pid in found:
+            with contextlib.suppress(OSError):  # it has just ended
+                own = Path(f"/proc/{pid}/cmdline").read_bytes()
+                if not own.startswith(b"buildah") and not Path(f"/proc/{pid}/root").samefile("/"):
+                    inside.append(pid)
+        return inside
 
     def execute(self, container: Container, command: list[str]) -> subprocess.CompletedProcess[str]:
         """What `docker compose exec` would give: a command beside the running program, as the same user."""
