@@ -16,6 +16,7 @@ from typing import BinaryIO, Final, cast
 from quart import request
 from werkzeug.exceptions import UnsupportedMediaType
 
+from autostack.api import forms
 from autostack.core.database import StorageFull
 from autostack.core.errors import InputRefused
 from autostack.core.settings import Settings
@@ -60,20 +61,17 @@ async def upload(folder: Path) -> AsyncIterator[tuple[BinaryIO, str | None]]:
         raise UnsupportedMediaType("Send the archive without Content-Encoding.")
     kind = request.mimetype
     os.makedirs(folder, mode=0o700, exist_ok=True)
-    if kind == FORM:
-        files = (await request.files).getlist(FIELD)
-        if len(files) != 1:
-            found = f"has {len(files)} files" if files else "has no file"
-            raise InputRefused(f"The form {found} in its field {FIELD!r}: curl -F {FIELD}=@app.zip", field=FIELD)
-        file = files[0]
-        yield _checked(cast(BinaryIO, file.stream)), _name(file.filename)
-    elif kind in RAW:
-        with tempfile.TemporaryFile(dir=folder) as raw:
-            async for chunk in request.body:
-                raw.write(chunk)
-            yield _checked(cast(BinaryIO, raw)), None
-    else:
+    if kind not in RAW and kind != FORM:
         raise UnsupportedMediaType(f"Send a zip or tar.gz as {', '.join(sorted(RAW))} or {FORM} (field {FIELD!r}).")
+    with tempfile.TemporaryFile(dir=folder) as unnamed:
+        archive, name = cast(BinaryIO, unnamed), None
+        if kind == FORM:
+            boundary = request.mimetype_params.get("boundary", "")
+            name = await forms.read_file(request.body, boundary, FIELD, archive)
+        else:
+            async for chunk in request.body:
+                archive.write(chunk)
+        yield _checked(archive), _name(name)
 
 
 def _checked(archive: BinaryIO) -> BinaryIO:
