@@ -8,7 +8,9 @@ from dataclasses import replace
 
 from autostack.core import Claim, Evidence, NeedValue, ResourceEnv, SourceTree, hookimpl
 from autostack.core.source import above, folder
+from autostack.core.vocabulary import RESOURCE_FAMILIES
 from autostack.plugins.analyzers.manifests import environment, node, nx
+from autostack.plugins.analyzers.manifests.drivers import bound
 from autostack.plugins.analyzers.manifests.javascript_code import code
 from autostack.plugins.analyzers.manifests.javascript_frameworks import lone_programs
 from autostack.plugins.analyzers.manifests.javascript_stores import SQLITE_FILE
@@ -29,6 +31,8 @@ OPTIONAL = (
 )
 
 MAX_STORES = 20
+# Kinds of data stores whose address a program can't do without.
+STORES = ("postgres", "mysql", "mssql", "mongodb", "redis", "rabbitmq", "kafka", "nats", "elasticsearch", "opensearch")
 # Variables that whoever runs the program sets anyway.
 SET_BY_PLATFORM = ("NODE_ENV", "PORT", "HOST", "HOSTNAME")
 _DATABASE_NAME = re.compile(r"(?:^|_)(?:DB|DATABASE|SQLITE)(?:_|$)")
@@ -68,7 +72,7 @@ def project_uploaded(source: SourceTree) -> list[Claim]:
 
 
 def _read(root: str, read: Read, known_optional: set[str]) -> Iterator[Claim]:
-    important = environment.is_secret(read.name) or environment.part(read.name) == "url"
+    important = environment.is_secret(read.name) or _is_address(read.name)
     optional = read.name.startswith(OPTIONAL) or read.public or environment.is_public(read.name)
     required = read.needed or (important and not optional and read.name not in known_optional)
     required = required and read.name not in SET_BY_PLATFORM
@@ -88,6 +92,11 @@ def _read(root: str, read: Read, known_optional: set[str]) -> Iterator[Claim]:
         yield Claim(root, f"needs.{kind}", environment.need(read.name, kind), "manifest", evidence)
 
 
+def _is_address(name: str) -> bool:
+    """Whether a variable carries the address of a data store; without that of a page most programs run."""
+    return any(one.part == "url" for kind in STORES for one in bound(kind, [name]))
+
+
 def _is_sqlite_file(read: Read) -> bool:
     return bool(_DATABASE_NAME.search(read.name.upper())) and SQLITE_FILE.fullmatch(read.default or "") is not None
 
@@ -100,7 +109,8 @@ def _store(root: str, store: Store, optional: set[str]) -> Iterator[Claim]:
         yield from _sqlite(root, store.file or "", evidence, (carried,) if carried else ())
     elif store.env:
         carried = environment.carried(store.env, "url")
-        value = NeedValue(required=store.env not in optional, env=(carried,) if carried else ())
+        main = RESOURCE_FAMILIES[store.kind] in ("sql", "document")
+        value = NeedValue(required=main or store.env not in optional, env=(carried,) if carried else ())
         yield Claim(root, f"needs.{store.kind}", value, "manifest", evidence)
 
 

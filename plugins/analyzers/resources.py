@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from autostack.core.strengths import Strength
 
 
+# Families of what an application keeps its data in.
+MAIN_STORES = ("sql", "document")
+
+
 class Driver(NamedTuple):
     """A dependency that speaks to a kind of store."""
 
@@ -54,7 +58,8 @@ def service_detected(service: Service, source: SourceTree) -> list[Claim]:
         replaceable = fallback and RESOURCE_FAMILIES.get(driver.kind) == "sql" and driver.kind != "sqlite"
         carried = bound(driver.kind, names)
         addresses = {one.name for one in carried if one.part in ("url", "host")}
-        conditional = bool(addresses) and addresses <= tested  # `process.env.REDIS_URL ? new Redis(…) : null`
+        # `process.env.REDIS_URL ? new Redis(…) : null`; without its only database hardly any application works
+        conditional = bool(addresses) and addresses <= tested and RESOURCE_FAMILIES[driver.kind] not in MAIN_STORES
         value = NeedValue(required=driver.required and not replaceable and not conditional, env=carried)
         claims.append(Claim(service.root, f"needs.{driver.kind}", value, strength, [driver.evidence]))
         # an address has to name the driver (postgresql+asyncpg://): whoever writes one asks the libraries

@@ -25,7 +25,7 @@ NAME_KINDS: dict[str, ProcessKind] = {
 SINGLETON_NAMES = ("beat", "celerybeat", "scheduler", "clock", "cron")
 
 # A wrapper in front of the program: the process is what follows.
-WRAPPERS = ("tini", "dumb-init", "/sbin/tini", "/usr/bin/tini", "/usr/bin/dumb-init", "/tini", "--")
+WRAPPERS = ("tini", "dumb-init", "catatonit", "--")
 
 # What a POSIX shell doesn't understand: such a command stays bash's.
 BASH_ONLY = ("/dev/tcp/", "/dev/udp/", "[[", "<<<", "<(", ">(", "pipefail", "${!", "&>", "source ")
@@ -34,7 +34,7 @@ BASH_ONLY = ("/dev/tcp/", "/dev/udp/", "[[", "<<<", "<(", ">(", "pipefail", "${!
 def shell(words: Sequence[str]) -> str:
     """An argument array as a sh string. `["sh", "-c", "x && y"]` is `x && y`."""
     left = list(words)
-    while left and (left[0] in WRAPPERS or (left[0] == "-g" and words[0] in WRAPPERS)):
+    while left and (_wraps(left[0]) or (left[0] == "-g" and _wraps(words[0]))):
         left = left[1:]
     if (
         len(left) == 3
@@ -46,9 +46,13 @@ def shell(words: Sequence[str]) -> str:
     return shlex.join(left)
 
 
+def _wraps(word: str) -> bool:
+    return word.rpartition("/")[2] in WRAPPERS
+
+
 def is_script(words: Sequence[str]) -> bool:
     """Whether an entry point is a script that prepares and then runs what follows it (`docker-entrypoint.sh`)."""
-    left = [word for word in words if word not in WRAPPERS and word not in ("sh", "bash", "/bin/sh", "/bin/bash")]
+    left = [word for word in words if not _wraps(word) and word not in ("sh", "bash", "/bin/sh", "/bin/bash")]
     return not left or left[0].endswith((".sh", "entrypoint"))
 
 

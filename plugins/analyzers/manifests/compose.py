@@ -21,6 +21,8 @@ from autostack.plugins.analyzers.manifests.shape import at, mapping, sequence, t
 
 BASES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 _OVERLAY = re.compile(r"(?:docker-)?compose[.-]([\w.-]+)\.ya?ml")
+# Folders whose compose files bring up something to try or to test with.
+ASIDE = ("regtest", "scripts", "integrations", "integration", "hack", "tools", "contrib")
 PRODUCTION = ("prod", "production", "deploy", "release", "live")
 MAX_SERVICES = 100
 MAX_PORTS = 20
@@ -157,7 +159,7 @@ def _kind(path: str) -> Literal["base", "production", "development"] | None:
     match = _OVERLAY.fullmatch(name)
     if name not in BASES and match is None:
         return None
-    if is_aside(path) or any(dockerfiles.is_for_development(one) or one == "regtest" for one in folders):
+    if is_aside(path) or any(dockerfiles.is_for_development(one) or one in ASIDE for one in folders):
         return "development"
     if match is None or name in BASES:
         return "base"

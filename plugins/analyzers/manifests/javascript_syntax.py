@@ -22,6 +22,7 @@ GRAMMARS = {".js": "javascript", ".mjs": "javascript", ".cjs": "javascript", ".j
             ".mts": "typescript", ".cts": "typescript", ".tsx": "tsx", "": "javascript"}  # fmt: skip
 ENVIRONMENTS = ("process.env", "import.meta.env", "Bun.env", "globalThis.process.env")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_CAMEL_CASE = re.compile(r"[a-z]+[A-Z][A-Za-z0-9]*")  # a property of the object, or a flag between one's own processes
 _SCHEMA = re.compile(r"(?:z|v|yup|Joi|t|S|envalid|Type)\s*\.|(?:str|url|port|num|bool|email|host|json)\(")
 _SCHEMA_DEFAULT = re.compile(r"""(?:\.default\(|default:)\s*(?:"([^"]{0,200})"|'([^']{0,200})'|(\d{1,9}|true|false))""")
 # What a value may pass through before its default: `Number(x) || 1`, `(x as string) ?? ""`, `+x`, `x!`, `x.trim()`.
@@ -243,7 +244,7 @@ class Syntax:
             name = self.literal(node.child_by_field_name("index")) or ""
         else:
             name = self.text(node.child_by_field_name("property"))
-        return name if NAME.fullmatch(name) else None
+        return name if NAME.fullmatch(name) and not _CAMEL_CASE.fullmatch(name) else None
 
     def _is_environment(self, node: Node | None) -> bool:
         if node is None or node.end_byte - node.start_byte > 40:

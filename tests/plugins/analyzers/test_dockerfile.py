@@ -364,3 +364,9 @@ def test_a_program_beside_the_code_is_started_as_such(analyzed):
     dockerfile = 'FROM golang:1.24\nWORKDIR /src\nRUN go build -o /src/server\nENTRYPOINT ["/src/server", "-v"]\n'
     (service,) = analyzed({"Dockerfile": dockerfile}, plugins=("dockerfile",)).services
     assert service.start_command == "./server -v"
+
+
+def test_an_init_in_front_of_the_program_is_left_out_wherever_it_lies(analyzed):
+    dockerfile = 'FROM node:22\nENTRYPOINT ["/usr/local/bin/dumb-init", "--"]\nCMD ["node", "./bin/server"]\n'
+    (service,) = analyzed({"Dockerfile": dockerfile}, plugins=("dockerfile",)).services
+    assert service.start_command == "node ./bin/server"

@@ -216,3 +216,20 @@ def test_a_server_that_nobody_outside_can_reach_is_reported(analyzed, code, depe
     files = {"package.json": manifest, "package-lock.json": "{}", "server.js": code + "\n"}
     rules = [finding.rule for finding in analyzed(files, plugins=JS).findings]
     assert rules == (["listens-on-loopback"] if found else [])
+
+
+def test_the_only_database_is_needed_although_the_code_asks_whether_it_is_set(analyzed):
+    code = "if (process.env.DATABASE_URL) { new Pool({ connectionString: process.env.DATABASE_URL }) }\napp.listen(1)\n"
+    (resource,) = service(analyzed, code, {"pg": "8"}).resources
+    assert (resource.kind, resource.required) == ("postgres", True)
+
+
+def test_the_address_of_a_page_is_no_condition_that_of_a_store_is(analyzed):
+    code = "use(process.env.FRONTEND_URL, process.env.REDIS_URL)\napp.listen(1)\n"
+    env = {one.name: one.required for one in service(analyzed, code, {"redis": "5"}).services[0].env}
+    assert env == {"FRONTEND_URL": False, "REDIS_URL": True}
+
+
+def test_a_property_of_the_environment_object_is_no_variable(analyzed):
+    code = "process.env.hasOwnProperty('A'); process.env.isPrimary; process.env.database__host\napp.listen(1)\n"
+    assert [one.name for one in service(analyzed, code, {}).services[0].env] == ["database__host"]
