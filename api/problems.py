@@ -34,6 +34,9 @@ _ADVICE: dict[int, str] = {
     500: "Something went wrong in AutoStack itself. The request id finds it in the server's log.",
 }
 
+# Where the phrase is another one from Python to Python (RFC 9110 gave new ones).
+CODES = {413: "content-too-large", 416: "range-not-satisfiable", 422: "unprocessable-content"}
+
 # Headers of an error response that the caller needs.
 _KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate")
 
@@ -129,4 +132,4 @@ async def _of_bug(error: Exception) -> ResponseReturnValue:
 
 
 def _code(status: int) -> str:
-    return HTTPStatus(status).phrase.lower().replace(" ", "-").replace("'", "")
+    return CODES.get(status) or HTTPStatus(status).phrase.lower().replace(" ", "-").replace("'", "")

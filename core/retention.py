@@ -21,7 +21,6 @@ log = logging.getLogger("autostack.retention")
 
 EVERY_S: Final = 24 * 3600
 BATCH: Final = 500  # events of one unit: whoever writes beside it never waits long
-PRUNED: Final = "events.pruned"  # the fact that tells what has been forgotten
 
 # the log is in order of time: reading ends at the first event that is young enough
 YOUNG: Final = "select id from events where created_at >= :old order by id limit 1"
@@ -104,9 +103,9 @@ class Retention:
         through = max(through, self._bus.forgotten)
         await self._bus.commit(
             Statement(f"delete from deliveries where event_id in ({numbers})"),  # noqa: S608
-            Statement(f"delete from events where name = '{PRUNED}'"),  # noqa: S608  the newest one tells it all
+            Statement("delete from events where name = 'events.pruned'"),  # the newest one tells it all
             Statement(f"delete from events where id in ({numbers})", rows=len(events)),  # noqa: S608
-            Emit(PRUNED, {"through": through}),
+            Emit("events.pruned", {"through": through}),
         )
         self._bus.forgotten = through
 

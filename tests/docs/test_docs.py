@@ -255,6 +255,8 @@ def test_every_error_code_is_documented_with_its_status_and_exit_code(page: Read
 def test_every_refusal_of_the_http_layer_is_documented(page: Read) -> None:
     from http import HTTPStatus
 
+    from autostack.api import problems
+
     refused = {("not-found", "404"), ("method-not-allowed", "405"), ("internal-server-error", "500")}
     for _, tree in trees("api"):
         for call in calls(tree, "Refusal", "response"):
@@ -265,7 +267,8 @@ def test_every_refusal_of_the_http_layer_is_documented(page: Read) -> None:
                 for alias in node.names:
                     status = getattr(importlib.import_module(node.module), alias.name).code
                     if status is not None:
-                        refused.add((HTTPStatus(status).phrase.lower().replace(" ", "-"), str(status)))
+                        phrase = HTTPStatus(status).phrase.lower().replace(" ", "-")
+                        refused.add((problems.CODES.get(status, phrase), str(status)))
     rows = page("docs/errors.md").rows("code", "HTTP", "when")
     assert {(row["code"], row["HTTP"]) for row in rows} == refused
 
