@@ -14,6 +14,7 @@ from autostack.plugins.analyzers.manifests.environment import holds_secret, part
 from autostack.plugins.analyzers.manifests.python import roots, runtime
 from autostack.plugins.analyzers.manifests.python_code import Module, argument, keyword, modules
 from autostack.plugins.analyzers.manifests.python_environment import Read, literal, reads
+from autostack.plugins.analyzers.manifests.python_pages import served
 
 if TYPE_CHECKING:
     from autostack.core import SourceTree
@@ -54,6 +55,7 @@ def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
         said += _addresses(source, root)
         said += _clients(source, root)
         said += _passwords(source, root)
+        said += served(source, root)
     return said
 
 
