@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from autostack.core import Claim, Evidence, Finding, Port, SourceTree, VersionValue, hookimpl, roles
 from autostack.core.roots import is_aside
-from autostack.core.source import join
+from autostack.core.source import above, join
 from autostack.core.strengths import Strength
 from autostack.plugins.analyzers.manifests import (
     command,
@@ -306,7 +306,7 @@ def _part(
     stage: dockerfiles.Stage,
 ) -> Iterator[Claim]:
     for root in docker.copied_roots(source, stage, where.context):
-        if root == where.root or "node" not in roots.toolchains(source)[root]:
+        if root in above(where.root) or "node" not in roots.toolchains(source)[root]:
             continue
         evidence = [Evidence(found.path, copy.line, f"COPY --from={copy.stage}")]
         yield Claim(root, "part_of", where.root, "declared", evidence)

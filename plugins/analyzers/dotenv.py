@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from autostack.core import Claim, Evidence, Finding, SourceTree, hookimpl
-from autostack.core.source import folder
+from autostack.core.source import folder, join
 from autostack.plugins.analyzers.manifests import environment, roots
 from autostack.plugins.analyzers.manifests.once import once
 
@@ -20,7 +20,8 @@ _ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]{0,127})\s*=\s
 # What stands in a sample for a value that everybody has to fill in.
 _PLACEHOLDER = re.compile(
     r"(?i)your[-_ ]?\w.*|my[-_]\w.*|<.*>|\{\{?.*\}\}?|\[.*\]|x{3,}.*|\.{3,}|\*{3,}|change[-_ ]?(?:me|this|it).*"
-    r"|replace.*|(?:to[-_ ]?do|tbd).*|insert.*|fill.*|placeholder.*|secret|password|none|null|undefined|example"
+    r"|replace.*|(?:to[-_ ]?do|tbd|to[-_ ]?be[-_ ]?\w).*|insert.*|fill.*|placeholder.*|secret|password|none|null"
+    r"|undefined|example"
 )
 MAX_LINES = 2_000
 MAX_ROOTS = 50
@@ -71,6 +72,21 @@ def _sample(source: SourceTree, path: str) -> Iterator[Claim]:
                 yield Claim(root, "port", int(one.value), "guess", evidence)
             if kind and not setting.public:
                 yield Claim(root, f"needs.{kind}", environment.need(one.name, kind), "convention", evidence)
+            if kind == "sqlite":
+                yield from _database_file(source, root, one.value, evidence)
+
+
+_SQLITE = re.compile(r"(?:sqlite3?:(?:///?)?|file:)?(?:\./)?((?:[\w-]+/){0,10}[\w.-]+\.(?:sqlite3?|db3?))(?:\?.*)?")
+
+
+def _database_file(source: SourceTree, root: str, value: str, evidence: list[Evidence]) -> Iterator[Claim]:
+    """The SQLite file that a sample names must last. Prisma counts from its schema's folder."""
+    match = _SQLITE.fullmatch(value)
+    if match:
+        inside = "prisma/" if join(root, "prisma/schema.prisma") in source and value.startswith("file:") else ""
+        path = inside + match[1]
+        place = folder(path) if "/" in path and not inside else path
+        yield Claim(root, f"volumes.{place}", "database", "convention", evidence)
 
 
 def _real(source: SourceTree, path: str) -> Iterator[Claim | Finding]:

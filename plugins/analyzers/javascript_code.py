@@ -31,6 +31,13 @@ OPTIONAL = (
 )
 
 MAX_STORES = 20
+CHOICES = {"DATABASE_CLIENT", "DATABASE_TYPE", "DB_CLIENT", "DB_TYPE", "DB_DIALECT", "DATABASE_DIALECT"}
+# Variables that carry the address of a certain kind of store, whichever library reads it.
+UNMISTAKABLE = {
+    "REDIS_URL": "redis", "REDIS_URI": "redis", "MONGODB_URI": "mongodb", "MONGODB_URL": "mongodb",
+    "MONGO_URI": "mongodb", "MONGO_URL": "mongodb", "AMQP_URL": "rabbitmq", "RABBITMQ_URL": "rabbitmq",
+    "POSTGRES_URL": "postgres", "MYSQL_URL": "mysql", "ELASTICSEARCH_URL": "elasticsearch",
+}  # fmt: skip
 # Kinds of data stores whose address a program can't do without.
 STORES = ("postgres", "mysql", "mssql", "mongodb", "redis", "rabbitmq", "kafka", "nats", "elasticsearch", "opensearch")
 # Variables that whoever runs the program sets anyway.
@@ -59,6 +66,8 @@ def project_uploaded(source: SourceTree) -> list[Claim]:
     for root in [*(found.root for found in node.packages(source)), *alone]:
         said = code(source, root)
         optional = {read.name for read in said.reads if read.tested or read.default is not None}
+        if optional & CHOICES:  # which database it is, is a setting with a default
+            optional |= {read.name for read in said.reads if read.name.startswith(("DATABASE_", "DB_"))}
         for read in said.reads:
             claims += _read(root, read, optional)
         for store in said.stores[:MAX_STORES]:
@@ -90,6 +99,10 @@ def _read(root: str, read: Read, known_optional: set[str]) -> Iterator[Claim]:
         yield from _sqlite(root, read.default or "", evidence, (carried,) if carried else ())
     elif kind and not setting.public:
         yield Claim(root, f"needs.{kind}", environment.need(read.name, kind), "manifest", evidence)
+    elif required and read.default is None and not setting.public:
+        named = UNMISTAKABLE.get(read.name)
+        if named:
+            yield Claim(root, f"needs.{named}", environment.need(read.name, named), "convention", evidence)
 
 
 def _is_address(name: str) -> bool:

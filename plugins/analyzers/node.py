@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from autostack.core import Claim, Evidence, Finding, Service, SourceTree, VersionValue, hookimpl
+from autostack.core import Claim, Evidence, Finding, Service, SourceTree, VersionValue, hookimpl, roles
 from autostack.core.roots import is_aside
 from autostack.core.source import above, join
 from autostack.core.strengths import Strength
@@ -342,12 +342,30 @@ def _processes(
         name = "web" if kind == "web" else kind if kind == "worker" else "main"
         yield Claim(root, f"processes.{name}.kind", kind, "convention", [evidence])
         yield Claim(root, f"processes.{name}.command", command, strength, [evidence])
-        if row and row.kind == "meta" and row.port:
+        fixed = _port(found, row)
+        if fixed:
+            yield Claim(root, "port", fixed, "manifest", [evidence])
+        elif row and row.kind == "meta" and row.port:
             yield Claim(root, "port", row.port, "convention", [_dependency(found, row)])
             yield Claim(root, "port_env", "PORT", "convention", [_dependency(found, row)])
     if start or row:
         yield from _workers(found, chosen)
         yield from _release(source, found, chosen)
+
+
+_PORT = re.compile(r"(?:^|\s)PORT=(\d{2,5})\s")
+
+
+def _port(found: node.Package, row: frameworks.Framework | None) -> int | None:
+    """The port that the start script itself names: `next start -p 8001`, `PORT=4001 node server.js`."""
+    script = frameworks.production_script(found, row.scripts if row else ("start",))
+    text = node.resolved(found.scripts, script) if script else None
+    for step in (text or "").split("&&"):
+        match = _PORT.search(step)
+        port = int(match[1]) if match else roles.listens_on(" ".join(frameworks.steps(step)[0] if step.strip() else []))
+        if port and port < 65_536:
+            return port
+    return None
 
 
 def _dependency(found: node.Package, row: frameworks.Framework) -> Evidence:
@@ -360,7 +378,11 @@ def _start(
 ) -> tuple[str, Strength, Evidence] | None:
     """How the package's program is started, typed in its folder."""
     script = frameworks.production_script(found, row.scripts if row else ("start",))
-    if script and not (frameworks.runs_members(found.scripts[script]) and row is None):
+    typed = node.resolved(found.scripts, script) or "" if script else ""
+    elsewhere = row is None and (
+        frameworks.runs_members(typed) or frameworks.runs_below(source, found.root, typed) is not None
+    )
+    if script and not elsewhere:
         evidence = Evidence(found.path, found.line(f"scripts.{script}"), f"script {script}")
         return node.run_script(chosen.name, script), "manifest", evidence
     server = frameworks.angular_server(source, found) if row and row.name == "angular" else None

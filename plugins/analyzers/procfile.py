@@ -14,7 +14,8 @@ from autostack.core import Claim, Evidence, NeedValue, ResourceEnv, SourceTree, 
 from autostack.core.model import ProcessKind
 from autostack.core.source import above, folder, join
 from autostack.core.strengths import Strength
-from autostack.plugins.analyzers.manifests import command, environment, roots
+from autostack.plugins.analyzers.manifests import command, environment, node, roots
+from autostack.plugins.analyzers.manifests import javascript_frameworks as frameworks
 from autostack.plugins.analyzers.manifests.shape import at, mapping, sequence, text, words
 
 _LINE = re.compile(r"([A-Za-z0-9_-]{1,63})\s*:\s*(\S.*)")
@@ -72,6 +73,7 @@ def _process(source: SourceTree, path: str, line: int | None, name: str, typed: 
 
 
 _INTO = re.compile(r"cd\s+([\w./-]{1,200})\s*&&\s*(\S.*)")
+_SCRIPT = re.compile(r"(?:npm|pnpm|yarn|bun)(?: run)? ([\w:.-]+)")
 _PREFIX = re.compile(
     r"npm\s+(?:--prefix[ =]([\w./-]{1,200})\s+)?(?:run\s+)?([\w:-]+)(?:\s+--prefix[ =]([\w./-]{1,200}))?"
 )
@@ -79,6 +81,13 @@ _PREFIX = re.compile(
 
 def _moved(source: SourceTree, root: str, typed: str) -> tuple[str, str]:
     """`cd server && npm start` at the top runs the code of `server`, if that is where the manifest is."""
+    own = node.package(source, root)
+    if own is not None and frameworks.framework(source, own) is None:
+        match = _SCRIPT.fullmatch(typed)
+        script = node.resolved(own.scripts, match[1]) if match else typed
+        below = frameworks.runs_below(source, root, script or "")
+        if below and script:
+            return below, re.sub(rf"(?<![\w./-])(?:\./)?{re.escape(node.relative(root, below))}/(?=\w)", "", script)
     into, prefix = _INTO.fullmatch(typed), _PREFIX.fullmatch(typed)
     inside = into[1] if into else (prefix[1] or prefix[3]) if prefix else None
     if inside is None:

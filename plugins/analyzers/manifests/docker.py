@@ -15,6 +15,7 @@ from autostack.plugins.analyzers.manifests import images
 from autostack.plugins.analyzers.manifests.dockerfiles import Copy, Dockerfile, Stage, dockerfile, is_for_development
 from autostack.plugins.analyzers.manifests.once import once
 from autostack.plugins.analyzers.manifests.roots import has_manifest, toolchains
+from autostack.plugins.analyzers.manifests.roots import named as named_roots
 
 # Where the images of file servers look for what they serve.
 WEB_FOLDERS = ("/usr/share/nginx/html", "/usr/share/caddy", "/srv", "/var/www/html", "/usr/local/apache2/htdocs",
@@ -49,9 +50,11 @@ def place(source: SourceTree, path: str, context: str | None = None, target: str
     if found and not copied:
         copied = sorted({root for stage in found.stages for root in copied_roots(source, stage, context)})
     named = _named_by_command(source, found, context, target) if found else None
+    named = named or (_named_by_filter(source, found, context, target) if found else None)
     if named:
         return Place(named, context)
-    if has_manifest(source, here) and (here == context or here in copied or not copied):
+    above_here = any(root == "." or here.startswith(root + "/") for root in copied)
+    if has_manifest(source, here) and (here == context or here in copied or above_here or not copied):
         return Place(here, context)
     if len(copied) == 1:
         return Place(copied[0], context)
@@ -69,6 +72,30 @@ def _named_by_command(source: SourceTree, found: Dockerfile, context: str, targe
         if any(word.removeprefix("./") == inside or word.removeprefix("./").startswith(inside + "/") for word in words):
             return root
         if stage.workdir.endswith("/" + inside):
+            return root
+    return None
+
+
+_FILTER = re.compile(
+    r"(?:--filter[= ]|--scope[= ]|--workspace[= ]|-w |prune (?:--\S+ )?|workspace |nx (?:run |build ))"
+    r"['\"{]{0,2}([\w@./-]{1,100})"
+)
+
+
+def _named_by_filter(source: SourceTree, found: Dockerfile, context: str, target: str | None) -> str | None:
+    """The member of a workspace that a stage is named or works for, and that a step builds alone.
+
+    `RUN pnpm deploy --filter=server --prod /prod/server`, then `WORKDIR /prod/server`.
+    """
+    stage = found.stage(target if target else found.target)
+    built = {match[1].rstrip("./") for one in found.stages for run in one.runs for match in _FILTER.finditer(run)}
+    for name in (target or "", posixpath.basename(stage.workdir)):
+        root = (
+            named_roots(source).get(name.lower())
+            if name and name in {one.rpartition("/")[2] for one in built}
+            else None
+        )
+        if root and root != context and (context == "." or root.startswith(context + "/")):
             return root
     return None
 

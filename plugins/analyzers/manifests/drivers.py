@@ -144,7 +144,10 @@ def bound(kind: str, names: list[str]) -> tuple[ResourceEnv, ...]:
     Where none does, those with the application's own word in front: SHOP_DB_HOST, SHOP_DB_PORT.
     """
     found = [ResourceEnv(name, part) for name in names if (part := _part(kind, name.upper()))]  # type: ignore[arg-type]
-    return tuple(sorted(set(found or _prefixed(kind, names)), key=lambda one: (one.part, one.name)))
+    carried = found or list(_prefixed(kind, names))
+    if kind == "sqlite":  # a file has neither host nor account: those are another store's, should it be chosen
+        carried = [one for one in carried if one.part in ("url", "database")]
+    return tuple(sorted(set(carried), key=lambda one: (one.part, one.name)))
 
 
 def _prefixed(kind: str, names: list[str]) -> list[ResourceEnv]:

@@ -44,7 +44,7 @@ MARKS = (
     b"process.env", b"import.meta", b".listen", b"listen(", b"createServer", b".env.get", b"Bun.", b"serve(", b"static",
     b"onfig.get", b"onfigService", b"cfg.get", b"conf.get", b"ealth", b"createEnv", b"sendFile", b"fetch",
     b"/ping", b"/status", b"sqlite", b"multer", b"andaloneServer", b".use(", b"setGlobalPrefix", b"mongoose",
-    b"connect",
+    b"connect", b"{ env }",
 )  # fmt: skip
 
 

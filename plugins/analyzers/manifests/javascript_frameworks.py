@@ -244,6 +244,16 @@ def runs_members(script: str) -> bool:
     return False
 
 
+def runs_below(source: SourceTree, root: str, script: str) -> str | None:
+    """The folder with a package of its own whose program a script starts: `node server/dist/index.js` gives server."""
+    for words in steps(script)[-1:]:
+        path = next((word for word in words[1:] if not word.startswith("-")), "")
+        if words[0] in ("node", "ts-node", "tsx", "bun", "nodemon") and "/" in path and ".." not in path:
+            ups = above(folder(posixpath.normpath(join(root, path))))
+            return next((up for up in ups if up != root and has_manifest(source, up) and root in above(up)), None)
+    return None
+
+
 def only_goes_below(script: str) -> bool:
     """Whether a script only installs and builds another folder's package (`cd client && npm ci && npm run build`)."""
     found = steps(script)

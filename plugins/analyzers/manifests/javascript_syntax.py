@@ -171,6 +171,9 @@ class Syntax:
         ]
         self.pairs = captures.get("pair", []) if self._reads_whole() else []
         self.constants = self._constants()
+        self.given = (
+            re.search(rb"\(\s*\{\s*env\s*\}\s*\)\s*=>", raw) is not None
+        )  # `({ env }) => …`, as Strapi calls it
 
     def _captures(self, root: Node, path: str) -> dict[str, list[Node]]:
         from tree_sitter import Query, QueryCursor
@@ -315,12 +318,14 @@ class Syntax:
                 yield Read(name, self.literal(right), False, self.path, self.line(child))
 
     def _asked(self, node: Node) -> Iterator[Read]:
-        """`config.get("X", "default")`, `configService.getOrThrow<string>("X")`, `Deno.env.get("X")`."""
+        """`config.get("X", "default")`, `configService.getOrThrow<string>("X")`, `Deno.env.get("X")`, `env("X")`."""
         function, arguments = node.child_by_field_name("function"), node.child_by_field_name("arguments")
-        if function is None or arguments is None or function.type != "member_expression":
+        if function is None or arguments is None:
             return
         method = self.text(function.child_by_field_name("property"))
         receiver = self.text(function.child_by_field_name("object"))
+        if self.given and (receiver or self.text(function)) == "env" and method not in ("get", "getOrThrow"):
+            method, receiver = "get", "env"
         if method not in ("get", "getOrThrow") or not re.search(r"(?:onfig|onfigService|env|cfg|conf)$", receiver):
             return
         given = arguments.named_children

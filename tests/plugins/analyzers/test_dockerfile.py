@@ -370,3 +370,41 @@ def test_an_init_in_front_of_the_program_is_left_out_wherever_it_lies(analyzed):
     dockerfile = 'FROM node:22\nENTRYPOINT ["/usr/local/bin/dumb-init", "--"]\nCMD ["node", "./bin/server"]\n'
     (service,) = analyzed({"Dockerfile": dockerfile}, plugins=("dockerfile",)).services
     assert service.start_command == "node ./bin/server"
+
+
+def test_each_stage_of_a_workspace_s_image_runs_the_member_that_it_is_deployed_from(analyzed):
+    dockerfile = """\
+        FROM node:22-slim AS base
+        COPY . /app
+        WORKDIR /app
+        FROM base AS build
+        RUN pnpm deploy --filter=api --prod /prod/api && pnpm deploy --filter=web --prod /prod/web
+        FROM base AS api
+        COPY --from=build /prod/api /prod/api
+        WORKDIR /prod/api
+        EXPOSE 8000
+        CMD ["pnpm", "start"]
+        FROM base AS web
+        COPY --from=build /prod/web /prod/web
+        WORKDIR /prod/web
+        EXPOSE 8001
+        CMD ["pnpm", "start"]
+        """
+    files = {
+        "package.json": '{"name": "top"}',
+        "pnpm-workspace.yaml": "packages: ['apps/*']\n",
+        "apps/api/package.json": '{"name": "api", "scripts": {"start": "node a.js"}, "dependencies": {"fastify": "5"}}',
+        "apps/web/package.json": '{"name": "web", "scripts": {"start": "next start"}, "dependencies": {"next": "15"}}',
+        "Dockerfile": dockerfile,
+        "compose.yaml": """\
+            services:
+              api: {build: {context: ., target: api}, ports: ["8000:8000"]}
+              web: {build: {context: ., target: web}, ports: ["8001:8001"]}
+            """,
+    }
+    services = analyzed(files, plugins=PLUGINS).services
+    assert {service.root: (service.port, service.build.target) for service in services} == {
+        "apps/api": (8000, "api"),
+        "apps/web": (8001, "web"),
+    }
+    assert [len(service.toolchains) for service in services] == [1, 1]

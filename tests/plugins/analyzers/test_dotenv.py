@@ -92,3 +92,14 @@ def test_a_real_file_with_nothing_but_public_names_is_fine(analyzed):
 @pytest.mark.parametrize("content", ["", "=", "A", "A='", "\0=1", "A=" + "x" * 100_000, "export", "A_" * 5000 + "=1"])
 def test_a_sample_from_a_stranger_never_fails(analyzed, content):
     analyzed({**APP, ".env.example": content, ".env": content, ".env" + ".x" * 100: content}, plugins=PLUGINS)
+
+
+def test_the_file_that_a_sample_names_lasts_beside_prisma_s_schema(analyzed):
+    files = {
+        "package.json": '{"scripts": {"start": "node a.js"}, "dependencies": {"express": "5"}}',
+        "a.js": "app.listen(1)\n",
+        "prisma/schema.prisma": 'datasource db {\n  provider = "sqlite"\n  url = env("DATABASE_URL")\n}\n',
+        ".env.example": 'DATABASE_URL="file:./app.db"\n',
+    }
+    (service,) = analyzed(files, plugins=("node", "express", "javascript_code", "dotenv")).services
+    assert [(volume.path, volume.purpose) for volume in service.volumes] == [("prisma/app.db", "database")]

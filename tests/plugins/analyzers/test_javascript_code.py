@@ -233,3 +233,24 @@ def test_the_address_of_a_page_is_no_condition_that_of_a_store_is(analyzed):
 def test_a_property_of_the_environment_object_is_no_variable(analyzed):
     code = "process.env.hasOwnProperty('A'); process.env.isPrimary; process.env.database__host\napp.listen(1)\n"
     assert [one.name for one in service(analyzed, code, {}).services[0].env] == ["database__host"]
+
+
+def test_strapi_s_settings_are_variables_and_a_chosen_database_asks_for_no_other(analyzed):
+    code = """\
+        module.exports = ({ env }) => ({
+          client: env('DATABASE_CLIENT', 'sqlite'),
+          url: env('DATABASE_URL'),
+          file: env('DATABASE_FILENAME', '.tmp/data.db'),
+          keys: env.array('APP_KEYS'),
+        })
+        """
+    analysis = service(analyzed, "app.listen(1)\n", {"better-sqlite3": "11"}, **{"config/database.js": code})
+    env = {one.name: (one.required, one.secret) for one in analysis.services[0].env}
+    assert env["APP_KEYS"] == (True, True)
+    assert env["DATABASE_URL"] == (False, False)
+    assert [volume.path for volume in analysis.services[0].volumes] == [".tmp"]
+
+
+def test_an_unmistakable_address_needs_its_store_whichever_library_reads_it(analyzed):
+    analysis = service(analyzed, "start({ redis: process.env.REDIS_URL })\napp.listen(1)\n", {})
+    assert [(one.kind, one.required) for one in analysis.resources] == [("redis", True)]

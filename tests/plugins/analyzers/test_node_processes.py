@@ -138,3 +138,26 @@ def test_a_page_that_is_rendered_calls_the_server_and_not_another_page(analyzed)
     services = analyzed(files, plugins=("node", "express", "vite", "javascript_code")).services
     web = next(service for service in services if service.root == "web")
     assert [(call.service, call.env) for call in web.calls] == [("api", "NEXT_PUBLIC_API_URL")]
+
+
+# ---- ports and folders that scripts name
+
+
+@pytest.mark.parametrize(
+    ("start", "port"),
+    [("next start -p 8001", 8001), ("next start", 3000), ("PORT=4001 node server.js", 4001)],
+)
+def test_the_start_script_names_the_port(analyzed, start, port):
+    manifest = json.dumps({"scripts": {"start": start}, "dependencies": {"next": "15"}})
+    (service,) = analyzed({"package.json": manifest}, plugins=PLUGINS).services
+    assert service.port == port
+
+
+def test_a_program_in_a_folder_with_a_package_of_its_own_is_that_folder_s(analyzed):
+    files = {
+        "package.json": json.dumps({"scripts": {"start": "NODE_ENV=production node server/dist/a.js"}}),
+        "Procfile": "web: npm start\n",
+        "server/package.json": json.dumps({"scripts": {"start": "node dist/a.js"}, "dependencies": {"express": "5"}}),
+    }
+    (service,) = analyzed(files, plugins=(*PLUGINS, "procfile")).services
+    assert (service.root, service.start_command) == ("server", "NODE_ENV=production node dist/a.js")
