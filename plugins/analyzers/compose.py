@@ -75,6 +75,7 @@ class App:
     stage: dockerfiles.Stage | None
     script: str | None = None  # what the command's script ends in
     given: str | None = None  # the command that the file gives, unless that is only for development
+    is_told: bool = True  # its command, its ports or its name say of which kind it is
 
 
 @hookimpl
@@ -83,7 +84,7 @@ def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
     said: list[Claim | Finding] = []
     for file in compose.files(source):
         stores = _stores(source, file)
-        apps = _apps(source, file, stores)
+        apps = _told(source, _apps(source, file, stores))
         if file.kind != "development":
             said += _resources(source, stores, apps)
             said += _others(source, file, stores, apps)
@@ -133,19 +134,25 @@ def _apps(source: SourceTree, file: ComposeFile, stores: Sequence[Store]) -> lis
         typed = None if served else given or own
         open_to_others = bool(served or service.ports or service.exposed or (stage and stage.ports and not given))
         script = entry_scripts.behind(source, stage, origin.context, typed) if stage else None
-        usual = usual_kind(source, where.root) if where and _is_alone(file, service, given) else None
-        kind = command.kind(script or typed, service.name, ports=open_to_others, default=usual or "worker") or "worker"
+        told = command.kind(script or typed, service.name, ports=open_to_others)
         build = docker.build(origin.dockerfile, where, target, list(origin.args)) if parsed and where else None
         strength = _strength(file, service)
         root = where.root if where else origin.context
-        found.append(App(service, root, strength, kind, typed, build, stage, script, given))
+        found.append(
+            App(service, root, strength, told or "worker", typed, build, stage, script, given, told is not None)
+        )
     return found
 
 
-def _is_alone(file: ComposeFile, service: ComposeService, given: str | None) -> bool:
-    """Whether a service is all that its image is there for, so that the code's framework says what it does."""
-    same = [one for one in file.services.values() if one.build and one.build == service.build]
-    return given is None and len(same) == 1
+def _told(source: SourceTree, apps: Sequence[App]) -> list[App]:
+    """The same, each with a kind: what the code's framework says, of a service that is all its root and image are for;
+    else a worker."""
+    found = []
+    for app in apps:
+        alone = [other.root for other in apps].count(app.root) == 1 and app.given is None
+        usual = usual_kind(source, app.root) if alone and app.build and not app.is_told else None
+        found.append(replace(app, kind=usual or app.kind))
+    return found
 
 
 def _only_develops(file: ComposeFile, service: ComposeService, stage: dockerfiles.Stage | None) -> bool:
