@@ -197,7 +197,7 @@ def _build_stage(
         secrets=_registry_tokens(service),
         args=_printable_args(architecture.build_args(analysis, service)) if build else [],
         build=Command(_with_dummies(analysis, service, toolchain, build)) if build else None,
-        after=_prune(service, source, toolchain, root) if is_main else _forget_packages(toolchain),
+        after=_tidy(service, source, toolchain, root) if is_main else _forget_packages(toolchain),
     )
 
 
@@ -313,11 +313,24 @@ def _dummy(env: Env, known: Text | None) -> str:
     return next((text for end, text in _DUMMIES if env.name.endswith(end)), _DUMMY)
 
 
-def _prune(service: Service, source: SourceTree, toolchain: Toolchain, root: str) -> Command | None:
+def _tidy(service: Service, source: SourceTree, toolchain: Toolchain, root: str) -> Command | None:
+    """What leaves behind nothing that only the build needed; a static site's build stays behind as a whole."""
+    if architecture.is_static(service):
+        return None
+    inside = posixpath.relpath(service.root, root)
+    caches = [
+        posixpath.normpath(posixpath.join(inside, path)) for path in tables.CACHES.get(service.framework or "", ())
+    ]
+    forget = f"rm -rf {' '.join(map(shlex.quote, caches))}" if caches and toolchain.build_command else None
+    steps = [step for step in (_prune(service, source, toolchain, root), forget) if step]
+    return Command(" && ".join(steps)) if steps else None
+
+
+def _prune(service: Service, source: SourceTree, toolchain: Toolchain, root: str) -> str | None:
     """Leave development dependencies out of the image, where it is certain that nothing started there needs them."""
     if toolchain.package_manager != "npm" or toolchain.name != "node" or root != service.root:
         return None
-    if architecture.is_static(service) or any(p.kind != "web" for p in service.processes):
+    if any(p.kind != "web" for p in service.processes):
         return None
     package = source.json(_at(root, "package.json"))
     if not isinstance(package, dict) or not package.get("devDependencies"):
@@ -326,7 +339,7 @@ def _prune(service: Service, source: SourceTree, toolchain: Toolchain, root: str
     start = scripts.get("start") if isinstance(scripts, dict) else None
     commands = [start if p.command == "npm run start" else p.command for p in service.processes]
     plain = all(isinstance(command, str) and argv(command)[:1] == ["node"] for command in commands)
-    return Command("npm prune --omit=dev") if plain else None
+    return "npm prune --omit=dev" if plain else None
 
 
 def _forget_packages(toolchain: Toolchain) -> Command | None:

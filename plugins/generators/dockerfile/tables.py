@@ -129,6 +129,9 @@ SINGLE_PAGE: Final = frozenset(
 # Variables that name the address which the application's own code listens at.
 HOST_NAMES: Final = ("HOST", "HOSTNAME", "BIND", "BIND_HOST", "BIND_ADDRESS", "LISTEN_HOST", "SERVER_HOST", "APP_HOST")
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+# What a framework's build keeps for the next build only, in the service's root.
+# https://nextjs.org/docs/app/guides/ci-build-caching
+CACHES: Final = {"next": (".next/cache",), "nuxt": ("node_modules/.cache",)}
 # Build scripts of an npm package that expect the whole source.
 INSTALL_SCRIPTS: Final = ("preinstall", "install", "postinstall", "prepare")
 # What a C extension, or npm's node-gyp, needs besides the library itself.

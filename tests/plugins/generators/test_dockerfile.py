@@ -262,6 +262,13 @@ def test_a_server_s_modules_are_loaded_by_its_build_with_stand_ins_for_what_they
     assert "RUN npm run build" in plain
 
 
+def test_the_cache_of_a_build_stays_behind(tmp_path: Path) -> None:
+    workspace = replace(node(root="apps/web"), build_root=".", framework="next")
+    toolchain = replace(workspace.toolchains[0], build_command="npm run build -w apps/web")
+    made = write(tmp_path, Analysis(services=[replace(workspace, toolchains=[toolchain])]), {"package.json": "{}"})
+    assert "RUN rm -rf apps/web/.next/cache\n" in made["apps/web/Dockerfile"]
+
+
 def test_public_variables_are_build_arguments_with_their_default(tmp_path: Path) -> None:
     text = write(tmp_path, shop(), SHOP_FILES)["frontend/Dockerfile"]
     assert "ARG VITE_API_URL=/api\nRUN npm run build\n" in text
