@@ -29,17 +29,9 @@ from autostack.core.session import Message, Question, Session, SourceState
 
 # Imported lazily by plugins and needed by most of them: importing these once in the host saves 50 ms a fork.
 PRELOAD = (
-    "asyncio",
-    "ast",
-    "fnmatch",
-    "json",
-    "tomllib",
-    "shlex",
-    "jinja2",
-    "packaging.requirements",
-    "pathspec",
-    "yaml",
-)
+    "ast", "asyncio", "ctypes", "fnmatch", "jinja2", "json", "packaging.requirements", "pathspec", "shlex", "tomllib",
+    "yaml", "zipfile", "autostack.core.architecture", "autostack.core.render", "autostack.core.source",
+)  # fmt: skip
 
 # What a deployer's child may see of the server's environment: `ctx.environment`.
 ENVIRONMENT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR", "SHELL", "XDG_RUNTIME_DIR", "DOCKER_HOST",

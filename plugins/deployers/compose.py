@@ -20,7 +20,6 @@ from autostack.core import (
     Target,
     hookimpl,
 )
-from autostack.core.architecture import assemble, slug
 
 if TYPE_CHECKING:
     from autostack.core import Analysis, Bundle, Deployment, Route
@@ -47,6 +46,8 @@ def register_targets() -> list[Target]:
 
 @hookimpl
 def propose_architecture(analysis: Analysis) -> Architecture:
+    from autostack.core.architecture import assemble
+
     parts = assemble(analysis)
     if not any(component.service is not None and component.kind == "task" for component in parts.components):
         return Architecture(
@@ -66,6 +67,8 @@ def propose_architecture(analysis: Analysis) -> Architecture:
 
 def _proxy(components: list[Component], routes: list[Route]) -> Component:
     """One address for several services: requests go where the routes say."""
+    from autostack.core.slugs import slug
+
     ids = {component.id for component in components}
     name = "proxy" if "proxy" not in ids else slug("proxy\0")
     return Component(
