@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from . import containers
+from .applications import APPLICATIONS, Application
 from .conftest import EXAMPLES
 from .containers import Stack
 
@@ -38,9 +39,14 @@ def workspace() -> Iterator[Path]:
 
 @contextmanager
 def up(example: str, folder: Path) -> Iterator[Stack]:
-    """An example, built with secret files beside its code, and running."""
-    app = folder / example
-    shutil.copytree(EXAMPLES / example, app)
+    """An example, running."""
+    with running(Path(shutil.copytree(EXAMPLES / example, folder / example)), folder) as stack:
+        yield stack
+
+
+@contextmanager
+def running(app: Path, folder: Path) -> Iterator[Stack]:
+    """An application, built with secret files beside its code, and running."""
     compose = containers.generate(app)
     for context in {app, *(dockerfile.parent for dockerfile in app.rglob("Dockerfile"))}:
         for name in (".env", ".env.production.local", "id_rsa", "server.key"):
@@ -105,6 +111,14 @@ def test_an_order_in_the_shop_reaches_database_and_worker_through_one_address(wo
         assert status == 201, answer
         worker = stack.containers["shop-backend-celery"]
         assert eventually(lambda: "catalogue.tasks.confirm" in worker.output and "succeeded" in worker.output)
+
+
+@pytest.mark.parametrize("application", APPLICATIONS.values(), ids=APPLICATIONS)
+def test_an_application_is_built_as_its_authors_laid_it_out(workspace: Path, application: Application) -> None:
+    with running(application.write(workspace / "project"), workspace) as stack:
+        for service, path, text in application.answers:
+            status, body = stack.http(service, path)
+            assert (status, text in body) == (200, True), body[:2000]
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 15) -> bool:

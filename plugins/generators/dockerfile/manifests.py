@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_./@-]*")  # paths that COPY takes as they are
 _MOST: Final = 60
 _LOCAL: Final = re.compile(r"^\s*(-e\b|--editable\b|\.|/|file:|[^#\s]+\s*@\s*file:)", re.MULTILINE)
+# A dependency that is a folder of the source, in the words of uv, PDM and Poetry; metadata that building computes.
+_FOLDER: Final = re.compile(r"""\bpath\s*=\s*["']|["']file:|@ file:""")
+_DYNAMIC: Final = re.compile(r"^dynamic\s*=", re.MULTILINE)
 _INCLUDED: Final = re.compile(r"^\s*(?:-r|-c|--requirement|--constraint)[\s=]+(\S+)", re.MULTILINE)
 
 
@@ -32,6 +35,8 @@ def manifests(source: SourceTree, toolchain: Toolchain, row: Manager) -> list[st
         if row.workspace == "package.json" and not _only_downloads(source, toolchain.root, found):
             return []
         if row.program == "poetry" and "--no-root" not in command:
+            return []
+        if row.manifests[0] == "pyproject.toml" and not _is_locked(source, toolchain.root, row, found):
             return []
     return found if found and len(found) <= _MOST and all(_PLAIN.fullmatch(path) for path in found) else []
 
@@ -82,6 +87,17 @@ def _only_downloads(source: SourceTree, root: str, paths: list[str]) -> bool:
         package = source.json(_at(root, path)) if path.endswith(".json") else None
         scripts = package.get("scripts") if isinstance(package, dict) else None
         if isinstance(scripts, dict) and any(name in scripts for name in INSTALL_SCRIPTS):
+            return False
+    return True
+
+
+def _is_locked(source: SourceTree, root: str, row: Manager, paths: list[str]) -> bool:
+    """Whether a Python project's install needs nothing but manifests: no package of a folder, no metadata of code's."""
+    for path in paths:
+        text = source.text(_at(root, path)) or ""
+        if path.endswith("pyproject.toml") and (
+            _FOLDER.search(text) or (_DYNAMIC.search(text) and row.manifests[1] not in paths)
+        ):
             return False
     return True
 

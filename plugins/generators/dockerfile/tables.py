@@ -57,7 +57,7 @@ MANAGERS: Final[dict[str, Manager]] = {
     "pip": Manager((), "pip"),
     "uv": Manager(
         ("pyproject.toml", "uv.lock"), "uv", "pip install --root-user-action=ignore uv=={version}", "0.13.9",
-        "--no-install-project", "pyproject.toml",
+        "--no-install-workspace", "pyproject.toml",
     ),
     "poetry": Manager(
         ("pyproject.toml", "poetry.lock", "poetry.toml"), "poetry",

@@ -67,7 +67,7 @@ def test_a_requirement_on_the_source_itself_waits_for_the_source(tmp_path: Path,
 @pytest.mark.parametrize(
     ("manager", "install", "files", "first", "tool"),
     [
-        ("uv", "uv sync --locked", ["pyproject.toml", "uv.lock"], "uv sync --locked --no-install-project", "uv"),
+        ("uv", "uv sync --locked", ["pyproject.toml", "uv.lock"], "uv sync --locked --no-install-workspace", "uv"),
         ("poetry", "poetry install --only main --no-root", ["poetry.lock", "pyproject.toml"], "", "poetry"),
         ("pdm", "pdm install --prod", ["pdm.lock", "pyproject.toml"], "pdm install --prod --no-self", "pdm"),
         ("pipenv", "pipenv install --deploy", ["Pipfile", "Pipfile.lock"], "", "pipenv"),
@@ -89,6 +89,23 @@ def test_each_python_package_manager_installs_from_its_lock_first(
     )
     if first:
         assert before(lines, "COPY . /app", f"RUN {install}")
+
+
+@pytest.mark.parametrize(
+    ("files", "project"),
+    [
+        (["uv.lock"], '[tool.uv.sources]\nmoney = { path = "libs/money", editable = true }\n'),
+        (["uv.lock"], '[project]\ndependencies = ["money @ file:libs/money"]\n'),
+        ([], '[project]\ndynamic = ["dependencies"]\n'),
+    ],
+)
+def test_a_project_whose_install_reads_more_than_manifests_waits_for_the_source(
+    tmp_path: Path, files: list[str], project: str
+) -> None:
+    written = {"pyproject.toml": project, **dict.fromkeys(files, "")}
+    lines = only(tmp_path, python(manager="uv", install="uv sync --no-dev"), written)
+    assert before(lines, "COPY . /app", "RUN uv sync --no-dev")
+    assert not any(line.startswith("COPY pyproject.toml") for line in lines)
 
 
 @pytest.mark.parametrize(
