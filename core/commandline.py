@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 LONGEST: Final = 10_000  # characters of a command that are looked at
 DEEPEST: Final = 12  # wrappers around wrappers
@@ -100,8 +99,7 @@ TOOLCHAIN_PROGRAMS: Final[dict[str, tuple[str, ...]]] = {
 _TOOLCHAIN = {program: toolchain for toolchain, programs in TOOLCHAIN_PROGRAMS.items() for program in programs}
 
 
-@dataclass(frozen=True)
-class Wrapper:
+class Wrapper(NamedTuple):
     """A program that only starts another one: `words`, then options, then `operands` of its own, then the command."""
 
     words: Pattern

@@ -7,9 +7,9 @@ plugins were asked never shows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
+from typing import NamedTuple
 
 import msgspec
 
@@ -102,8 +102,7 @@ def _within(version: str, release: str) -> bool:
     return version == release or version.startswith(release + ".")
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """The winner of one field; `beaten` are the losers with another value, strongest first."""
 
     winner: Claim

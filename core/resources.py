@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import NamedTuple, cast
 
 from autostack.core import names
 from autostack.core.claims import BadClaim, NeedValue
@@ -47,8 +47,7 @@ class Draft:
         return {env.name for env in found}
 
 
-@dataclass(frozen=True)
-class Need:
+class Need(NamedTuple):
     """All claims of one kind in one service, strongest first."""
 
     kind: str

@@ -11,7 +11,7 @@ import re
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from autostack.core import paths
 from autostack.core.model import Finding
@@ -79,8 +79,7 @@ REASONS: Final = {
 }
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A file of a source: bytes, and whether its owner may execute it."""
 
     size: int
@@ -161,8 +160,7 @@ def split(sizes: dict[str, Entry]) -> Walk:
     return found
 
 
-@dataclass(frozen=True)
-class _Level:
+class _Level(NamedTuple):
     """One folder still to be walked."""
 
     path: str  # "" is the top

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
+from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from autostack.core import Build, Claim, Evidence, Finding, Port, ResourceEnv, SourceTree, hookimpl, roles
@@ -53,8 +53,7 @@ REBUILT = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Store:
+class Store(NamedTuple):
     """A service that is a resource."""
 
     service: ComposeService
@@ -62,8 +61,7 @@ class Store:
     version: str | None
 
 
-@dataclass(frozen=True)
-class App:
+class App(NamedTuple):
     """A service that runs the application's code."""
 
     service: ComposeService
@@ -151,7 +149,7 @@ def _told(source: SourceTree, apps: Sequence[App]) -> list[App]:
     for app in apps:
         alone = [other.root for other in apps].count(app.root) == 1 and app.given is None
         usual = usual_kind(source, app.root) if alone and app.build and not app.is_told else None
-        found.append(replace(app, kind=usual or app.kind))
+        found.append(app._replace(kind=usual or app.kind))
     return found
 
 

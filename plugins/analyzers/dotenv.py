@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from autostack.core import Claim, Evidence, Finding, SourceTree, hookimpl
 from autostack.core.source import folder, join
@@ -28,8 +28,7 @@ MAX_ROOTS = 50
 _WORD = re.compile(rb"[A-Z][A-Z0-9_]{2,127}")
 
 
-@dataclass(frozen=True)
-class Assigned:
+class Assigned(NamedTuple):
     """One assignment of a file of variables."""
 
     name: str

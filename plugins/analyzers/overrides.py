@@ -18,7 +18,8 @@ from __future__ import annotations
 import difflib
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from autostack.core import Claim, Evidence, Finding, Service, SourceTree, claims, hookimpl
 from autostack.core.claims import BadClaim, EnvValue, Field, NeedValue, VersionValue
@@ -36,8 +37,7 @@ MORE = "..."  # in a list: what was found, and these besides
 Keys = tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """One field that the file sets: where, what, and the keys that lead to it."""
 
     root: str

@@ -10,7 +10,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from autostack.core import roles
 from autostack.core.roots import is_aside
@@ -42,8 +42,7 @@ DATA_WORDS = (
 CODE = (".py", ".js", ".ts", ".jsx", ".tsx", ".vue", ".rb", ".php", ".go", ".java", ".kt", ".rs", ".ex", ".exs", ".cs")
 
 
-@dataclass(frozen=True)
-class Published:
+class Published(NamedTuple):
     """One entry of `ports`: the port inside the container, and whether the world can reach it."""
 
     port: int
@@ -51,8 +50,7 @@ class Published:
     public: bool
 
 
-@dataclass(frozen=True)
-class Mounted:
+class Mounted(NamedTuple):
     """One entry of `volumes`. `source` is a named volume, or a path of the source for a bind mount, or None."""
 
     source: str | None
@@ -60,8 +58,7 @@ class Mounted:
     bind: bool
 
 
-@dataclass(frozen=True)
-class BuildFrom:
+class BuildFrom(NamedTuple):
     """`build`: paths are relative to the source's top."""
 
     context: str
@@ -96,8 +93,7 @@ class ComposeService:
         return source.yaml_line(self.path, "services", self.name, *keys) or self.line
 
 
-@dataclass(frozen=True)
-class ComposeFile:
+class ComposeFile(NamedTuple):
     """One compose file, alone or laid over the base that stands beside it.
 
     kind  base; production: an overlay or file that is named so; development: any other overlay

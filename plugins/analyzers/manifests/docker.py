@@ -5,8 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from autostack.core import roles
 from autostack.core.model import Build
@@ -30,8 +29,7 @@ VOLUME_PURPOSES: tuple[tuple[tuple[str, ...], str], ...] = (
 _PATH_IN_URL = re.compile(r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::[^/\s\"']{1,40})?(/[^\s\"'|;)\\]{0,200})")
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Which folder's code an image runs, and the folder that is sent to the builder."""
 
     root: str

@@ -9,7 +9,7 @@ import posixpath
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from autostack.core.source import SourceTree
 from autostack.plugins.analyzers.manifests import command, images
@@ -22,8 +22,7 @@ MAX_BYTES = 131_072
 MAX_INSTRUCTIONS = 500
 
 
-@dataclass(frozen=True)
-class Copy:
+class Copy(NamedTuple):
     """One COPY or ADD. `stage` is the `--from`; sources are as written, without `./` in front."""
 
     sources: tuple[str, ...]
@@ -99,8 +98,7 @@ def is_for_development(name: str | None) -> bool:
     return bool(set(re.split(r"[.\-_]", (name or "").lower())) & set(DEVELOPMENT_WORDS))
 
 
-@dataclass(frozen=True)
-class Dockerfile:
+class Dockerfile(NamedTuple):
     """One parsed Dockerfile."""
 
     path: str

@@ -1,7 +1,7 @@
 """Images by name: the language's runtime, web server or data store that they hold, and its version."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from autostack.core import roles
 
@@ -81,8 +81,7 @@ _OWN_NUMBERS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(NamedTuple):
     """An image's name, taken apart: `ghcr.io/acme/api:1.2@sha256:…`."""
 
     name: str

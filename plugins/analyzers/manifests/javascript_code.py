@@ -8,7 +8,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 from autostack.core.source import SourceTree, folder
 from autostack.plugins.analyzers.manifests import javascript_routes as routes
@@ -122,10 +121,10 @@ def _mounted(route: Route, mounts: list[tuple[str, str]]) -> Route | None:
     ]
     prefixes = set(known or [prefix for prefix, name in mounts if name != "excluded"])
     if known and len(prefixes) == 1 and next(iter(prefixes)).endswith(route.route):
-        return replace(route, route=next(iter(prefixes)), below=False)
+        return route._replace(route=next(iter(prefixes)), below=False)
     if len(prefixes) > 1:
         return None
-    return replace(route, route="".join(prefixes) + route.route, below=False)
+    return route._replace(route="".join(prefixes) + route.route, below=False)
 
 
 # Files whose place is their route -> what stands for the route; `{}` is the way to it. The route groups of Next.js,
@@ -168,7 +167,7 @@ def _known(listen: Listen, reads: list[Read]) -> Listen | None:
     for name in (written, "PORT"):
         same = sorted((read for read in reads if read.name == name), key=lambda read: number(read.default) is None)
         if same and "PORT" in written:
-            return replace(listen, port=number(same[0].default), env=name, named=None)
+            return listen._replace(port=number(same[0].default), env=name, named=None)
     return None
 
 

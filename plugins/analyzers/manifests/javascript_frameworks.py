@@ -6,8 +6,7 @@ Rows are in order: the first whose package is there decides, so that a meta fram
 
 import posixpath
 import re
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from autostack.core import roles
 from autostack.core.source import SourceTree, above, folder, join
@@ -19,8 +18,7 @@ from autostack.plugins.analyzers.manifests.shape import at, mapping, text
 Kind = Literal["meta", "server", "static", "worker"]
 
 
-@dataclass(frozen=True)
-class Framework:
+class Framework(NamedTuple):
     """One row.
 
     packages  npm packages, any of which means this framework

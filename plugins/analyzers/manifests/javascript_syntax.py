@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node
@@ -32,8 +32,7 @@ CONVERSIONS = frozenset((
 ))  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Read:
+class Read(NamedTuple):
     """A variable that the code reads. `default` as written; `needed` when the code insists on a value.
 
     tested  it is only asked whether there is a value: `if (process.env.X)`, `process.env.X ? … : …`
@@ -48,8 +47,7 @@ class Read:
     tested: bool = False
 
 
-@dataclass(frozen=True)
-class Listen:
+class Listen(NamedTuple):
     """A port that the code listens on: the number when nothing is set, the variable that moves it, or both.
 
     named  the last name of an expression whose value stands in another file: `port` of `config.port`
@@ -64,8 +62,7 @@ class Listen:
     host: str | None = None
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(NamedTuple):
     """A health route. `below`: of a router that another file mounts, perhaps under a prefix."""
 
     route: str
@@ -74,8 +71,7 @@ class Route:
     below: bool = False
 
 
-@dataclass(frozen=True)
-class Served:
+class Served(NamedTuple):
     """A folder that the code hands out, relative to the source's top."""
 
     folder: str
@@ -83,8 +79,7 @@ class Served:
     line: int
 
 
-@dataclass(frozen=True)
-class Store:
+class Store(NamedTuple):
     """A call that opens a data store at the address that a variable carries, or, a file, at a path."""
 
     kind: str

@@ -7,7 +7,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from autostack.core.claims import VersionValue
 from autostack.core.source import SourceTree, above, folder, join
@@ -46,8 +46,7 @@ MAX_WORKSPACES = 50
 MAX_PATTERNS = 50
 
 
-@dataclass(frozen=True)
-class Dependency:
+class Dependency(NamedTuple):
     """One entry of package.json: the range as written, its section, and the line where it stands."""
 
     spec: str
@@ -79,8 +78,7 @@ class Package:
         return self.lines.get(key) or self.lines.get(key.partition(".")[0])
 
 
-@dataclass(frozen=True)
-class Workspace:
+class Workspace(NamedTuple):
     """A folder whose package.json (or pnpm-workspace.yaml) names members."""
 
     root: str
@@ -88,8 +86,7 @@ class Workspace:
     members: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Chosen:
+class Chosen(NamedTuple):
     """The package manager that a root uses, by what the source says; `version` as written, `path` where it stands."""
 
     name: Manager

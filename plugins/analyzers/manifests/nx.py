@@ -6,7 +6,7 @@ https://nx.dev/reference/project-configuration, https://nx.dev/concepts/inferred
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from autostack.core.roots import is_aside
 from autostack.core.source import SourceTree, folder, join
@@ -36,8 +36,7 @@ _OUT_DIR = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Application:
+class Application(NamedTuple):
     """One application. `output` is relative to its root, `main` the file that its program starts from."""
 
     root: str

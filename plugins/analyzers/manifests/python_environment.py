@@ -5,8 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from autostack.plugins.analyzers.manifests.once import once
 from autostack.plugins.analyzers.manifests.python_code import Module, argument, keyword, modules
@@ -38,8 +37,7 @@ _UNNAMED: Final = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Read:
+class Read(NamedTuple):
     """One place where a variable is read. `default` is the literal default as text, None where there is none known."""
 
     name: str
@@ -76,7 +74,7 @@ def _reads(module: Module) -> Iterator[Read]:
                 yield Read(first[0], False, default, module.path, node.lineno)
         elif isinstance(node, ast.Call):
             for read in _called(module, node, readers):
-                yield replace(read, required=False) if id(node) in apart else read
+                yield read._replace(required=False) if id(node) in apart else read
         elif isinstance(node, ast.ClassDef):
             yield from _settings(module, node)
 
