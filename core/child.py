@@ -113,6 +113,8 @@ def manifest(registry: Registry) -> Manifest:
 
 def serve_session(registry: Registry, channel: socket.socket) -> None:
     """A child's life: read what the session is about, take its limits, answer asks until the socket closes."""
+    gc.freeze()  # what was there before the fork stays shared with the parent
+    gc.enable()
     _die_with_parent()
     os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
