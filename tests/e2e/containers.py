@@ -54,9 +54,11 @@ def run(*arguments: str, timeout: float = 600, check: bool = True, **options: An
 class Buildah:
     """buildah on the folder of the stand-ins."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, scratch: Path) -> None:
         driver = (folder / "driver").read_text().strip()
-        self.command = ["buildah", "--root", f"{folder}/storage", "--runroot", f"{folder}/run"]
+        scratch.mkdir(exist_ok=True)  # a run that is killed leaves files in it
+        self.command = ["env", f"TMPDIR={scratch}", "buildah"]
+        self.command += ["--root", f"{folder}/storage", "--runroot", f"{folder}/run"]
         self.command += ["--storage-driver", driver]
 
     def __call__(self, *arguments: str, timeout: float = 600, check: bool = True) -> str:
@@ -159,7 +161,7 @@ class Stack:
     def __init__(self, compose: Path, workspace: Path, standins: Path, env: dict[str, str] | None = None) -> None:
         self.folder = compose.parent
         self.workspace = workspace
-        self.buildah = Buildah(standins)
+        self.buildah = Buildah(standins, workspace / "scratch")
         script = (
             compose.parent / "env.sh" if compose.parent.name == "compose" else compose.parent / "deploy/compose/env.sh"
         )

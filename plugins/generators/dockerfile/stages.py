@@ -222,7 +222,8 @@ def _manager(service: Service, toolchain: Toolchain) -> tables.Manager | None:
 def _tool(service: Service, toolchain: Toolchain) -> Command | None:
     row = _manager(service, toolchain)
     version = service.package_manager_version if toolchain.package_manager == service.package_manager else None
-    command = tables.tool(row, version, toolchain.name) if row else None
+    runtime = toolchain.runtime.version if toolchain.runtime else None
+    command = tables.tool(row, version, toolchain.name, runtime) if row else None
     return Command(command) if command else None
 
 

@@ -38,9 +38,10 @@ class Manager:
 
     manifests  files that an install reads: with these alone it can run before the code is copied, so that the layer is
                built again only when one of them changes
-    tool       how it gets into the image, `{version}` filled in; None: the image has it
+    tool       how it gets into the image, `{version}` filled in; None: every image has it
     version    when the source names none
     program    the word that starts it; if a process's command begins with it, the final image needs it too
+    until      first major version of Node whose image has it no more
     first      arguments added to an install that has the manifests only
     """
 
@@ -50,6 +51,7 @@ class Manager:
     version: str = ""
     first: str = ""
     workspace: str | None = None  # the manifest that every member of a workspace has
+    until: int | None = None
 
 
 _NPM_SETTINGS: Final = (".npmrc",)
@@ -78,8 +80,10 @@ MANAGERS: Final[dict[str, Manager]] = {
         ("package.json", "pnpm-lock.yaml", "pnpm-workspace.yaml", ".pnpmfile.cjs", *_NPM_SETTINGS), "pnpm",
         "npm install -g pnpm@{version}", "10", workspace="package.json",
     ),
+    # https://github.com/nodejs/docker-node#yarn-v1-classic-bundling
     "yarn": Manager(
-        ("package.json", "yarn.lock", ".yarnrc", ".yarnrc.yml", *_NPM_SETTINGS), "yarn", workspace="package.json"
+        ("package.json", "yarn.lock", ".yarnrc", ".yarnrc.yml", *_NPM_SETTINGS), "yarn",
+        "npm install -g yarn@{version}", "1.22.22", workspace="package.json", until=26,
     ),
     # Yarn 2 and later is another program under the same name; `--force` replaces the image's Yarn 1.
     "yarn-berry": Manager(
@@ -145,9 +149,12 @@ def manager(name: str | None, version: str | None) -> Manager | None:
     return MANAGERS.get(name or "")
 
 
-def tool(row: Manager, version: str | None, toolchain: str) -> str | None:
+def tool(row: Manager, version: str | None, toolchain: str, runtime: str | None) -> str | None:
     """The command that brings a package manager into an image, or None if the image has it."""
     if row.tool is None or row.program == toolchain:
+        return None
+    tag = image(toolchain, runtime).rpartition(":")[2]
+    if row.until is not None and toolchain == "node" and int(re.split(r"[.-]", tag)[0]) < row.until:
         return None
     return row.tool.format(version=version if version and VERSION.fullmatch(version) else row.version)
 

@@ -129,6 +129,14 @@ def test_each_node_package_manager_installs_from_its_lock_first(
     assert [line for line in lines if "install -g" in line] == ([f"RUN {tool}"] if tool else [])
 
 
+def test_yarn_1_is_brought_where_the_image_of_node_has_it_no_more(tmp_path: Path) -> None:
+    service = node(manager="yarn", install="yarn install --frozen-lockfile", package_manager_version="1.22.19")
+    newer = Runtime("node", "26")
+    service = replace(service, runtime=newer, toolchains=[replace(service.toolchains[0], runtime=newer)])
+    lines = only(tmp_path, service, {"package.json": "{}", "yarn.lock": ""})
+    assert "RUN npm install -g yarn@1.22.19" in lines
+
+
 @pytest.mark.parametrize(
     "package",
     [
