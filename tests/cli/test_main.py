@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -71,7 +72,7 @@ def test_an_error_is_one_line_that_says_what_to_do(
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:
-    command = f"{sys.executable} -c 'from autostack.cli.main import main; main()' schema analysis"
+    command = f"{shlex.quote(sys.executable)} -c 'from autostack.cli.main import main; main()' schema analysis"
     pipe = f"{command} | head -1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", pipe], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0"

@@ -9,6 +9,7 @@ import inspect
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -167,7 +168,7 @@ def test_the_tutorial_leads_from_an_empty_folder_to_a_plugin_in_service(plugins:
     assert "3 passed" in run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", cwd=folder, env=env)
     assert first.splitlines() == ["pip install -e .", "python -m pytest", "autostack plugin list"]
     assert re.search(r"^nightly +analyzer ", run(*COMMAND, "plugin", "list", cwd=folder, env=env), re.MULTILINE)
-    autostack = f'autostack() {{ {sys.executable} -m autostack.cli.main "$@"; }}\n'
+    autostack = f'autostack() {{ {shlex.quote(sys.executable)} -m autostack.cli.main "$@"; }}\n'
     said = run("sh", "-euc", autostack + second, cwd=folder, env=env)
     assert "cron" in said
     assert "30 2 * * *" in said

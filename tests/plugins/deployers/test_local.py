@@ -419,9 +419,13 @@ def test_a_program_that_leaves_its_session_is_ended_too(place: Place) -> None:
 
 def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     started, child = processes.start(
-        "app", ["/bin/sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"], deployment=DEPLOYMENT, folder=tmp_path,
+        "app", ["/bin/sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 0.1; done"], deployment=DEPLOYMENT, folder=tmp_path,
         environment={"PATH": os.environ["PATH"]}, log=tmp_path / "log", port=None,
     )  # fmt: skip
+    end = time.monotonic() + 10
+    while "deaf" not in (tmp_path / "log").read_text():  # the shell begins by listening
+        assert time.monotonic() < end
+        time.sleep(0.02)
     assert processes.alive(started)
     assert processes.stop([started], DEPLOYMENT, 0.5) == []
     assert child.wait(5) == -signal.SIGKILL
@@ -585,10 +589,9 @@ def test_a_program_that_ends_after_it_was_well_is_told_by_status(place: Place) -
     place.write({**page("short"), "app.py": leaving + page("short")["app.py"]})
     assert place.deploy(Analysis(services=[web(**STORED)])).state == "done"
     end = time.monotonic() + 10
-    while (found := local.deployment_checked(place.deployment, None, place.ctx())).state == "done":
-        assert time.monotonic() < end
+    while (found := local.deployment_checked(place.deployment, None, place.ctx())).reason != "nothing runs":
+        assert time.monotonic() < end, found  # while it is ending, it still runs and doesn't answer
         time.sleep(0.1)
-    assert found.reason == "nothing runs"
     assert any("bye" in line for line in local.deployment_logs(place.deployment, 0, place.ctx()))
 
 
