@@ -419,7 +419,8 @@ def test_a_program_that_leaves_its_session_is_ended_too(place: Place) -> None:
 
 def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     started, child = processes.start(
-        "app", ["/bin/sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 0.1; done"], deployment=DEPLOYMENT, folder=tmp_path,
+        "app", ["/bin/sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 0.1; done"],
+        deployment=DEPLOYMENT, folder=tmp_path,
         environment={"PATH": os.environ["PATH"]}, log=tmp_path / "log", port=None,
     )  # fmt: skip
     end = time.monotonic() + 10
