@@ -1,6 +1,6 @@
 # Two commands: `make demo` shows AutoStack at work, `make test` checks all of it. Both set up what they need in .venv.
 .POSIX:
-.PHONY: demo test setup lint types tests wheel clean
+.PHONY: demo test setup lint types tests wheel images clean
 
 PY = .venv/bin/python
 
@@ -44,6 +44,11 @@ wheel: .venv/.autostack-dev
 .tools/.installed: .venv/.autostack-dev tests/tools.txt tests/install_tools.py
 	@$(PY) tests/install_tools.py
 	@touch .tools/.installed
+
+# builds and runs what is generated, in stand-ins of the official images: root, buildah and debootstrap, ten minutes
+images: .venv/.autostack-dev
+	@sh tests/images.sh .tools/images
+	@AUTOSTACK_STANDINS=$$PWD/.tools/images $(PY) -m pytest -q tests/e2e/test_images.py
 
 clean:
 	rm -rf .venv .tools build dist *.egg-info .mypy_cache .ruff_cache
