@@ -166,8 +166,8 @@ def write(bundle: Bundle, out: Path, *, force: bool = False) -> Written:
     return Written(written, same, kept)
 
 
-def refuse_if_all_decline(bundle: Bundle, targets: Sequence[str]) -> None:
-    """`Declined` if no target takes the application, with the reasons of those that were asked for."""
+def refuse_if_all_decline(bundle: Bundle) -> None:
+    """`Declined` if no target takes the application, with the reasons of all."""
     declined = [a for a in bundle.architectures if a.declined is not None]
     if bundle.architectures and len(declined) == len(bundle.architectures):
         reasons = {architecture.declined or "": architecture.target for architecture in declined}

@@ -61,11 +61,6 @@ def argv(command: str) -> list[str]:
     return ["/bin/sh", "-c", _replace_shell(command)]
 
 
-def needs_shell(command: str) -> bool:
-    """Whether a command means anything else to a shell than its words."""
-    return _words(command.strip()) is None
-
-
 def _words(command: str) -> list[str] | None:
     if any(character in _SPECIAL for character, quoted in _scan(command) if not quoted):
         return None

@@ -5,10 +5,10 @@ Amounts stay unrounded until they are shown: a total is the sum of the unrounded
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from autostack.core.errors import InputRefused
 from autostack.core.model import Amount, Architecture, Component, CostEstimate, CostLine, Price, Usage
@@ -21,7 +21,7 @@ Key = tuple[str, str, str]
 
 
 class DuplicatePrice(InputRefused):
-    """Two plugins (or one, twice) give a price for the same item in the same region."""
+    """The same item has two prices in the same region."""
 
     code: ClassVar[str] = "duplicate-price"
 
@@ -30,26 +30,22 @@ class PriceTable:
     """All prices, by service, item and region.
 
     prices  from one or several plugins; (service, item, region) must be unique
-    as_of   ISO date of the table; None: the newest of the prices' source dates
+
+    `as_of` is the newest of the prices' source dates.
 
     Raises DuplicatePrice.
     """
 
-    def __init__(self, prices: Iterable[Price], as_of: str | None = None) -> None:
+    def __init__(self, prices: Iterable[Price]) -> None:
         self._prices: dict[Key, Price] = {}
-        self.as_of: str | None = as_of
-        self._add(prices, plugin=None, owners={})
-        self._date(as_of)
-
-    @classmethod
-    def from_plugins(cls, prices: Mapping[str, Sequence[Price]], as_of: str | None = None) -> PriceTable:
-        """The table of all plugins' prices, by plugin name. A duplicate is refused naming both plugins."""
-        table = cls([])
-        owners: dict[Key, str] = {}
-        for plugin in sorted(prices):
-            table._add(prices[plugin], plugin, owners)
-        table._date(as_of)
-        return table
+        for price in prices:
+            key = (price.service, price.item, price.region)
+            if key in self._prices:
+                raise DuplicatePrice(f"Two prices for {' '.join(key[:2])} in {price.region}: remove one of them.")
+            self._prices[key] = price
+        # some sources are undated and say so in words: they can't make the table newer
+        dates = (price.source_date for price in self._prices.values() if price.source_date[:1].isdigit())
+        self.as_of: str | None = max(dates, default=None)
 
     def __len__(self) -> int:
         return len(self._prices)
@@ -64,24 +60,6 @@ class PriceTable:
             return None
         marked = f"price of {FALLBACK_REGION}: the table has none for {region}"
         return replace(fallback, note="; ".join(note for note in (marked, fallback.note) if note))
-
-    def _add(self, prices: Iterable[Price], plugin: str | None, owners: dict[Key, str]) -> None:
-        for price in prices:
-            key = (price.service, price.item, price.region)
-            if key in self._prices:
-                both = f" (by {owners[key]} and by {plugin})" if plugin is not None and key in owners else ""
-                raise DuplicatePrice(
-                    f"Two prices for {price.service} {price.item} in {price.region}{both}: "
-                    "remove one of them, or uninstall one of the plugins."
-                )
-            self._prices[key] = price
-            if plugin is not None:
-                owners[key] = plugin
-
-    def _date(self, as_of: str | None) -> None:
-        # some sources are undated and say so in words: they can't make the table newer
-        dates = (price.source_date for price in self._prices.values() if price.source_date[:1].isdigit())
-        self.as_of = as_of or max(dates, default=None)
 
 
 def estimate(architecture: Architecture, table: PriceTable) -> CostEstimate:
@@ -123,21 +101,6 @@ def rounded(amount: float) -> Decimal:
     return cents if cents else abs(cents)  # no "-0.00"
 
 
-@dataclass(frozen=True)
-class CostChange:
-    """How the monthly cost of one component differs between two estimates; `before` or `after` is None where absent."""
-
-    component: str
-    change: Literal["new", "gone", "changed", "same"]
-    before: Amount | None
-    after: Amount | None
-
-    @property
-    def difference(self) -> Amount:
-        """after − before, unrounded."""
-        return _minus(self.after or Amount(0, 0, 0), self.before or Amount(0, 0, 0))
-
-
 def by_component(cost: CostEstimate) -> dict[str, Amount]:
     """The unrounded sum of each component's priced lines, in the estimate's order."""
     sums: dict[str, Amount] = {}
@@ -145,28 +108,6 @@ def by_component(cost: CostEstimate) -> dict[str, Amount]:
         if line.cost is not None:
             sums[line.component] = _plus(sums.get(line.component, Amount(0, 0, 0)), line.cost)
     return sums
-
-
-def compare(before: CostEstimate | None, after: CostEstimate | None) -> list[CostChange]:
-    """What became of each component's cost: those of `after` in their order, then those that are gone.
-
-    `before` is None for a first deployment, `after` for a destroy. Components that cost the same are listed as such.
-    """
-    old = by_component(before) if before is not None else {}
-    new = by_component(after) if after is not None else {}
-    changes = [_change(component, old.get(component), new.get(component)) for component in new]
-    return changes + [_change(component, old[component], None) for component in old if component not in new]
-
-
-def _change(component: str, before: Amount | None, after: Amount | None) -> CostChange:
-    change: Literal["new", "gone", "changed", "same"]
-    if before is None:
-        change = "new"
-    elif after is None:
-        change = "gone"
-    else:
-        change = "same" if before == after else "changed"
-    return CostChange(component, change, before, after)
 
 
 def _priced(component: Component, usage: Usage, price: Price) -> CostLine:

@@ -81,6 +81,7 @@ class Jobs:
                         " values (:id, :project, :upload, :event, :status, :results, :now)",
                         values,
                     ),
+                    # a late result never moves the pointers of a newer upload back
                     Statement(
                         "update projects set status = 'generating', current_analysis = :id"
                         " where id = :project and current_upload = :upload and deleted_at is null",

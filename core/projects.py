@@ -35,15 +35,6 @@ select :id, :user, :name, :folder, :now
 where (:mine is null or (select count(*) from projects where user_id = :user and deleted_at is null) < :mine)
   and (:all is null or (select count(*) from projects where deleted_at is null) < :all)"""
 
-# an upload's late result never moves the pointers of a newer one back
-ANALYSED = """
-update projects set status = :status, current_analysis = :analysis
-where id = :project and current_upload = :upload and deleted_at is null"""
-
-GENERATED = """
-update projects set status = :status, current_bundle = :bundle
-where id = :project and current_analysis = :analysis and deleted_at is null"""
-
 OWNED = """
 select {table}.* from {table} join projects on projects.id = {table}.project_id
 where {table}.id = :id and projects.user_id = :user and projects.deleted_at is null"""

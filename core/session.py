@@ -151,8 +151,6 @@ class Session:
             self._channel.close()
             self._channel = None
 
-    close = end
-
     def _open(self) -> socket.socket:
         if self._channel is None:
             if self.over:

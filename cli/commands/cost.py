@@ -21,7 +21,7 @@ def command(path: str, targets: tuple[str, ...], lines: bool, as_json: bool, qui
         terminal.warn(asked.refused(), quiet=quiet)
         analysis = asked.analyse(source)
         bundle = asked.generate(source, analysis, targets)
-    direct.refuse_if_all_decline(bundle, targets)
+    direct.refuse_if_all_decline(bundle)
     if as_json:
         declined = {a.target: a.declined for a in bundle.architectures if a.declined is not None}
         terminal.print_json({"costs": bundle.costs, "declined": declined})

@@ -27,7 +27,7 @@ def command(path: str, out: str | None, targets: tuple[str, ...], force: bool, a
         terminal.warn(asked.refused(), quiet=quiet)
         analysis = asked.analyse(source)
         bundle = asked.generate(source, analysis, targets)
-    direct.refuse_if_all_decline(bundle, targets)
+    direct.refuse_if_all_decline(bundle)
     written = None if out is None else direct.write(bundle, Path(out), force=force)
     if as_json:
         terminal.print_json(bundle)

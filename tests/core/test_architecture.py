@@ -39,7 +39,6 @@ from autostack.core.text import Text, Variable
 
 WEB = Process("web", "web", "web", "gunicorn --bind 0.0.0.0:$PORT shop.wsgi", [Port(8000, public=True)], True)
 WORKER = Process("worker", "worker", "worker:celery", "celery -A shop worker", memory_mib=300)
-BEAT = Process("beat", "worker", "worker:celery-beat", "celery -A shop beat", singleton=True)
 MIGRATE = Process("release", "release", "release", "python manage.py migrate --noinput")
 CLEANUP = Process("cleanup", "cron", "cron", "python manage.py clearsessions", schedule="0 3 * * *")
 DB = Resource("db", "postgres", "16", True, ["backend"], [ResourceEnv("DATABASE_URL", "url")])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autostack.core.command import argv, needs_shell
+from autostack.core.command import argv
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,6 @@ from autostack.core.command import argv, needs_shell
 )
 def test_a_command_without_shell_syntax_starts_without_a_shell(command: str, words: list[str]) -> None:
     assert argv(command) == words
-    assert not needs_shell(command)
 
 
 @pytest.mark.parametrize(

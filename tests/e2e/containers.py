@@ -212,10 +212,6 @@ class Stack:
         finally:
             self.buildah("rm", id)
 
-    def size_mib(self, image: str) -> int:
-        with self.mounted(image) as root:
-            return int(run("du", "-smx", str(root)).stdout.split()[0])
-
     # ------------------------------------------------------------------------------------------ running
 
     @contextlib.contextmanager

@@ -17,7 +17,7 @@ HOURS = 730
 
 @pytest.fixture(scope="module")
 def table() -> PriceTable:
-    return PriceTable.from_plugins({"aws-prices": register_prices()})
+    return PriceTable(register_prices())
 
 
 def cost_of(table: PriceTable, region: str, *uses: tuple[str, str, float]) -> str:
