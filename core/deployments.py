@@ -1,6 +1,6 @@
 """Deployments and releases: where a project runs, what was put there, and what may happen next.
 
-Asking is one unit: rows and the stage event together. What the deployers made of it is stored by `worker.py`.
+Asking is one unit: rows and the stage event together. What the deployers made of it is stored by `jobs.py`.
 """
 
 from __future__ import annotations

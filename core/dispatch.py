@@ -1,4 +1,4 @@
-"""The loop that asks implementations one after another, as a plain function. `host.py` puts a fork around it.
+"""The loop that asks implementations one after another, as a plain function. `child.py` puts a fork around it.
 
 What one raises, or returns although it can't be a result, is its own error; the others are asked all the same.
 """

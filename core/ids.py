@@ -16,6 +16,7 @@ def new_id() -> str:
 
 
 def is_id(text: str) -> bool:
+    """Whether a text has the form of an id."""
     return len(text) == LENGTH and text[0] in _LETTERS and all(c in _ALPHABET for c in text)
 
 
@@ -25,4 +26,5 @@ def now() -> str:
 
 
 def stamp(moment: datetime) -> str:
+    """A moment as it is stored: UTC, RFC 3339, milliseconds."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

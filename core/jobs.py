@@ -54,6 +54,7 @@ class Jobs:
     # ---- analysis
 
     async def analysis(self, work: Work) -> Job | None:
+        """Fold what the analyzers claim of an upload; makes its analysis the project's current one."""
         upload = str(work.payload.get("upload"))
         project = await self._project(work.project)
         archive = self._projects.archive(upload)
@@ -102,6 +103,7 @@ class Jobs:
     # ---- generation
 
     async def generation(self, work: Work) -> Job | None:
+        """Let targets and generators work on an analysis; makes its bundle the project's current one."""
         analysis_id, upload = str(work.payload.get("analysis")), str(work.payload.get("upload"))
         project = await self._project(work.project)
         row = await self._bus.database.fetch_one(
@@ -167,6 +169,7 @@ class Jobs:
     # ---- plan
 
     async def plan(self, work: Work) -> Job | None:
+        """Ask the deployer what a release would change; the plan waits for an approval by its hash."""
         loaded = await self._inputs(work)
         if loaded is None:
             return None
@@ -211,6 +214,7 @@ class Jobs:
     # ---- deploy
 
     async def deploy(self, work: Work) -> Job | None:
+        """Have the deployer make an approved release so, counting this attempt first."""
         loaded = await self._inputs(work)
         if loaded is None or loaded[0].release is None:
             return None
@@ -273,6 +277,7 @@ class Jobs:
     # ---- destroy
 
     async def destroy(self, work: Work) -> Job | None:
+        """Have the deployer end what is there by now."""
         loaded = await self._inputs(work)
         if loaded is None:
             return None

@@ -1,7 +1,7 @@
 """The whole flow: which event asks which hooks of whom, what their answers are folded into, and what comes next.
 
 This table and `hookspecs.py` are the system. The functions below it are the stages' work: they ask through a session
-(`host.py`) and fold. They write nothing and know no database; `bus.py` stores what they give.
+(`session.py`) and fold. They write nothing and know no database; `jobs.py` stores what they give.
 """
 
 from __future__ import annotations
