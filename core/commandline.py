@@ -21,6 +21,11 @@ def normal(command: str) -> str:
     return " ".join(command.replace("\\\n", " ").split())
 
 
+def same(one: object, other: object) -> bool:
+    """Are two commands the same but for white space?"""
+    return normal(str(one)) == normal(str(other))
+
+
 def words(command: str) -> list[str]:
     """The words of the program that a command is about, wrappers taken off.
 

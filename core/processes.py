@@ -203,7 +203,7 @@ def assemble(
     }
     commands = draft.commands()
     key = f"processes.{draft.name}.command"
-    settled["command"] = record.settle(root, key, commands, equal=same_command, conflict=False, sort=False)
+    settled["command"] = record.settle(root, key, commands, equal=roles.same, conflict=False, sort=False)
     if settled["command"] is not None:
         record.note_conflict(root, key, settled["command"], rivals(settled["command"]))
     listening = f"processes.{draft.name}.ports"
@@ -241,11 +241,6 @@ def rivals(decision: Decision) -> list[Claim]:
         for claim in decision.beaten
         if claim.strength == decision.winner.strength and _for_development(claim) == _for_development(decision.winner)
     ]
-
-
-def same_command(one: object, other: object) -> bool:
-    """Are two commands the same but for white space?"""
-    return roles.normal(str(one)) == roles.normal(str(other))
 
 
 def same_ports(one: object, other: object) -> bool:
@@ -301,7 +296,7 @@ def _host(draft: Draft, kept: Sequence[Draft], found: Sequence[Draft], framework
     def likeness(host: Draft) -> tuple[bool, bool, bool, bool, int, str]:
         return (
             host.name != draft.name,
-            command is None or host.command is None or not same_command(host.command, command),
+            command is None or host.command is None or not roles.same(host.command, command),
             not ports & {port.port for port in host.ports},
             host.is_loose,
             min(host.published, default=1 << 16),

@@ -13,6 +13,7 @@ from typing import Final
 from autostack.core.commandline import Pattern
 from autostack.core.commandline import normal as normal
 from autostack.core.commandline import program as program
+from autostack.core.commandline import same as same
 from autostack.core.commandline import toolchain as toolchain
 from autostack.core.commandline import words as words
 

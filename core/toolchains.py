@@ -131,7 +131,7 @@ def assemble(
         said = spoken(claims, root, name, part)
         if flat and part != "output_dir":
             said = [*said, *claims.of(root, part)]
-        values[part] = text(record.settle(root, f"{name}.{part}", said, equal=_same_text))
+        values[part] = text(record.settle(root, f"{name}.{part}", said, equal=roles.same))
     where = record.settle(root, f"{name}.root", spoken(claims, root, name, "root"))
     version = record.settle_version(root, f"{name}.version", spoken(claims, root, name, "version"))
     return (
@@ -160,7 +160,3 @@ def _runtime(name: str, decision: Decision | None) -> Runtime | None:
 def text(decision: Decision | None) -> str | None:
     """The value of a decision on a text, or None."""
     return decision.value if decision is not None and isinstance(decision.value, str) else None
-
-
-def _same_text(one: object, other: object) -> bool:
-    return roles.normal(str(one)) == roles.normal(str(other))

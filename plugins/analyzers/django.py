@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from autostack.core import Claim, EnvValue, Evidence, Finding, NeedValue, ResourceEnv, hookimpl
 from autostack.core.source import folder
-from autostack.core.vocabulary import RESOURCE_FAMILIES
-from autostack.plugins.analyzers.manifests.drivers import DRIVERS
+from autostack.plugins.analyzers.manifests.drivers import SQL_SERVERS
 from autostack.plugins.analyzers.manifests.environment import scheme
 from autostack.plugins.analyzers.manifests.python import roots, runtime
 from autostack.plugins.analyzers.manifests.python_apps import health, provided
@@ -40,9 +39,6 @@ ENGINES: Final = {
 }  # fmt: skip
 _PARTS: Final = {"NAME": "database", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
 _URL_READERS: Final = ("dj_database_url.config", "dj_database_url.parse", "env.db", "env.db_url", "env.dj_db_url")
-SQL_SERVERS: Final = frozenset(
-    name for name, kind in DRIVERS["python"].items() if RESOURCE_FAMILIES[kind] == "sql" and kind != "sqlite"
-)
 _CACHES: Final = {"redis": "redis", "memcached": "memcached"}
 
 
@@ -53,7 +49,7 @@ def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
     for root in roots(source):
         for project in projects(source, root)[:1]:
             found += _web(source, root, project)
-            found += _release(source, root, project)
+            found += _release(root, project)
             found += _databases(source, root, project)
             loaded = settings_modules(source, project)
             for settings in loaded:
@@ -108,7 +104,7 @@ def manage(project: Project, arguments: str) -> str:
     return f"{found_from}python {project.script} {arguments}{settings}"
 
 
-def _release(source: SourceTree, root: str, project: Project) -> Iterator[Claim]:
+def _release(root: str, project: Project) -> Iterator[Claim]:
     here = [Evidence(project.manage, project.line, "Django's migrations run before a release")]
     yield Claim(root, "processes.release.kind", "release", "convention", here)
     yield Claim(root, "processes.release.command", manage(project, "migrate --noinput"), "convention", here)

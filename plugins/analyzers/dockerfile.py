@@ -60,7 +60,7 @@ def project_uploaded(source: SourceTree) -> list[Claim | Finding]:
                 guessed = path in compose.on_demand(source) or is_development(found, path, target)
                 said += _image(source, found, where, target, path in used, "guess" if guessed else "declared")
                 said += _parts(source, found, where, target)
-                said += _findings(found, where, target)
+                said += _findings(found, target)
             else:
                 said += _other(found, where, path in used)
     return said
@@ -318,7 +318,7 @@ def _part(
 # ---------------------------------------------------------------------------------------------- findings
 
 
-def _findings(found: dockerfiles.Dockerfile, where: docker.Place, target: str | None) -> Iterator[Finding]:
+def _findings(found: dockerfiles.Dockerfile, target: str | None) -> Iterator[Finding]:
     stage, path = found.stage(target), found.path
     if is_development(found, path, target):
         yield Finding(

@@ -70,7 +70,7 @@ def _sample(source: SourceTree, path: str) -> Iterator[Claim]:
             if one.name == "PORT" and one.value.isdigit() and 0 < int(one.value[:6]) < 65_536:
                 yield Claim(root, "port", int(one.value), "guess", evidence)
             if kind and not setting.public:
-                yield Claim(root, f"needs.{kind}", environment.need(one.name, kind), "convention", evidence)
+                yield Claim(root, f"needs.{kind}", environment.need(one.name), "convention", evidence)
             if kind == "sqlite":
                 yield from _database_file(source, root, one.value, evidence)
 

@@ -98,11 +98,11 @@ def _read(root: str, read: Read, known_optional: set[str]) -> Iterator[Claim]:
         carried = environment.carried(read.name, part)
         yield from _sqlite(root, read.default or "", evidence, (carried,) if carried else ())
     elif kind and not setting.public:
-        yield Claim(root, f"needs.{kind}", environment.need(read.name, kind), "manifest", evidence)
+        yield Claim(root, f"needs.{kind}", environment.need(read.name), "manifest", evidence)
     elif required and read.default is None and not setting.public:
         named = UNMISTAKABLE.get(read.name)
         if named:
-            yield Claim(root, f"needs.{named}", environment.need(read.name, named), "convention", evidence)
+            yield Claim(root, f"needs.{named}", environment.need(read.name), "convention", evidence)
 
 
 def _is_address(name: str) -> bool:
@@ -150,7 +150,7 @@ def _prisma(source: SourceTree, path: str) -> Iterator[Claim]:
     url = _PRISMA_URL.search(block[1])
     name = url[1] if url else "DATABASE_URL"  # Prisma 7 keeps the address in prisma.config.ts
     if name:
-        yield Claim(root, f"needs.{kind}", environment.need(name, kind), "manifest", evidence)
+        yield Claim(root, f"needs.{kind}", environment.need(name), "manifest", evidence)
         setting = environment.setting(name, None, required=True)
         if setting:
             yield Claim(root, f"env.{name}", setting, "manifest", evidence)

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from autostack.core import Claim, Evidence, Finding, NeedValue, ResourceEnv, hookimpl
-from autostack.core.vocabulary import RESOURCE_FAMILIES
-from autostack.plugins.analyzers.manifests.drivers import DRIVERS
+from autostack.plugins.analyzers.manifests.drivers import SQL_SERVERS
 from autostack.plugins.analyzers.manifests.environment import holds_secret, part, scheme, setting
 from autostack.plugins.analyzers.manifests.python import roots, runtime
-from autostack.plugins.analyzers.manifests.python_code import Module, argument, keyword, modules
+from autostack.plugins.analyzers.manifests.python_code import Module, argument, keyword, last_name, modules
 from autostack.plugins.analyzers.manifests.python_environment import Read, literal, reads
 from autostack.plugins.analyzers.manifests.python_pages import served
 
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from autostack.core import SourceTree
     from autostack.core.strengths import Strength
 
-SQL_SERVERS: Final = frozenset(
-    name for name, kind in DRIVERS["python"].items() if RESOURCE_FAMILIES[kind] == "sql" and kind != "sqlite"
-)
 _FILE = re.compile(r"[^\s?*<>|\"']{1,200}\.(?:db|sqlite|sqlite3|db3)")
 _FILE_VARIABLE = re.compile(r"(?:^|_)(?:DATABASE|DB|SQLITE|SQLITE_DB)(?:_(?:PATH|FILE|FILENAME|LOCATION|NAME))?$")
 # A variable or constant that names a folder of data -> purpose.
@@ -182,7 +178,7 @@ def _gives_away(text: str) -> bool:
 
 def _candidates(module: Module, node: ast.AST) -> Iterator[tuple[ast.expr, str]]:
     if isinstance(node, ast.Call):
-        called = _last(node.func)
+        called = last_name(node.func)
         if called in _BY_URL:
             yield from ((value, called) for value in node.args[:2])
             yield from ((item.value, called) for item in node.keywords if item.arg and _ADDRESS_NAME.search(item.arg))
@@ -201,7 +197,7 @@ def _candidates(module: Module, node: ast.AST) -> Iterator[tuple[ast.expr, str]]
 def _assigned(module: Module, target: ast.expr) -> str:
     if isinstance(target, ast.Subscript):
         return module.text(target.slice) or ""
-    return _last(target)
+    return last_name(target)
 
 
 def _head(node: ast.JoinedStr) -> str | None:
@@ -229,7 +225,7 @@ def _clients(source: SourceTree, root: str) -> Iterator[Claim]:
                 yield from _sqlite(source, root, literal(module, argument(call, 0, "database")) or "", where)
             elif name in ("smtplib.SMTP", "smtplib.SMTP_SSL", "aiosmtplib.send"):
                 yield Claim(root, "needs.smtp", NeedValue(required=False), "convention", where)
-            elif _last(call.func) in ("client", "resource", "create_client") and "boto" in _origins(module):
+            elif last_name(call.func) in ("client", "resource", "create_client") and "boto" in _origins(module):
                 kind = _AWS.get(module.text(argument(call, 0, "service_name")) or "")
                 if kind:
                     yield Claim(root, f"needs.{kind}", NeedValue(), "manifest", where)
@@ -251,9 +247,3 @@ def _constants(module: Module) -> Iterator[tuple[str, ast.expr]]:
 
 def _origins(module: Module) -> str:
     return " ".join(origin for origin in module.imports.values() if "boto" in origin)
-
-
-def _last(function: ast.expr) -> str:
-    if isinstance(function, ast.Attribute):
-        return function.attr
-    return function.id if isinstance(function, ast.Name) else ""

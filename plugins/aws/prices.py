@@ -13,6 +13,7 @@ from autostack.core.model import Allowance, Price
 
 @hookimpl
 def register_prices() -> list[Price]:
+    """All prices of `prices.json`."""
     return list(_read())
 
 

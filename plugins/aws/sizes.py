@@ -15,12 +15,15 @@ HOURS_PER_MONTH: Final = 730
 
 @dataclass(frozen=True)
 class InstanceType:
+    """A size of machine, by AWS's name for it."""
+
     name: str
     vcpu: int
     gib: float
 
     @property
     def mib(self) -> int:
+        """Its memory."""
         return int(self.gib * 1024)
 
 

@@ -34,6 +34,7 @@ _FILES: Final = ("compose.yaml", "deploy/compose/compose.yaml")
 
 @hookimpl
 def register_targets() -> list[Target]:
+    """The one target that this plugin owns."""
     return [
         Target(
             TARGET,
@@ -46,6 +47,7 @@ def register_targets() -> list[Target]:
 
 @hookimpl
 def propose_architecture(analysis: Analysis) -> Architecture:
+    """Containers for all programs and stores, behind one proxy where several services are public."""
     from autostack.core.architecture import assemble
 
     parts = assemble(analysis)
@@ -84,6 +86,7 @@ def _proxy(components: list[Component], routes: list[Route]) -> Component:
 
 @hookimpl
 def plan_requested(deployment: Deployment, architecture: Architecture, bundle: Bundle) -> Plan:
+    """What the compose file would start, and the commands that start it."""
     file = _file(bundle)
     return Plan(
         changes=[Change("add", _noun(c), c.id, c.image or c.service) for c in architecture.components],
@@ -97,11 +100,13 @@ def plan_requested(deployment: Deployment, architecture: Architecture, bundle: B
 
 @hookimpl
 def deploy_requested(deployment: Deployment, bundle: Bundle) -> Outcome:
+    """Refused: this version names the commands, and runs none."""
     return Outcome("failed", f"Nothing was done: {PLAN_ONLY}.", next=_commands(deployment, _file(bundle)))
 
 
 @hookimpl
 def destroy_requested(deployment: Deployment, keep: bool) -> Outcome:
+    """Done at once: no container was started from here."""
     command = shlex.join(["docker", "compose", "-p", deployment.stack, "down", *([] if keep else ["--volumes"])])
     why = "AutoStack started no containers here; what was started by hand is ended by hand"
     return Outcome("done", why, next=[command])
@@ -109,12 +114,14 @@ def destroy_requested(deployment: Deployment, keep: bool) -> Outcome:
 
 @hookimpl
 def deployment_checked(deployment: Deployment) -> Outcome:
+    """Unknown: no container was started from here, and none is looked for."""
     command = shlex.join(["docker", "compose", "-p", deployment.stack, "ps", "--all"])
     return Outcome("unknown", "AutoStack started no containers here, and doesn't look for any.", next=[command])
 
 
 @hookimpl
 def deployment_logs(deployment: Deployment) -> list[str]:
+    """The command that shows them."""
     return [f"docker compose -p {shlex.quote(deployment.stack)} logs shows the application's lines."]
 
 

@@ -125,8 +125,8 @@ class Dockerfile(NamedTuple):
         named = [stage.name for stage in self.stages[:-1] if stage.name and stage.name.lower() in PRODUCTION_STAGES]
         return next((name for name in reversed(named) if self.stage(name).command), None)
 
-    def images(self, target: str | None = None) -> list[Stage]:
-        """The stages that start from an image of outside, the target's own last."""
+    def images(self) -> list[Stage]:
+        """The stages that start from an image of outside, in the order of the file."""
         return [stage for stage in self.stages if stage.below is None and stage.image != "scratch"]
 
 

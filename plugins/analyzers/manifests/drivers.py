@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from autostack.core.model import ResourceEnv
+from autostack.core.vocabulary import RESOURCE_FAMILIES
 from autostack.plugins.analyzers.manifests.environment import PARTS
 
 # ecosystem -> dependency -> kind of resource. A package that merely can use a store (an ORM, a queue library that has
@@ -68,6 +69,10 @@ DRIVERS: Final[dict[str, dict[str, str]]] = {
         "nodemailer": "smtp",
     },
 }  # fmt: skip
+# Drivers of Python that speak to a database server, which can take the place of a file.
+SQL_SERVERS: Final = frozenset(
+    name for name, kind in DRIVERS["python"].items() if RESOURCE_FAMILIES[kind] == "sql" and kind != "sqlite"
+)
 
 # Extra of a dependency -> kind: `celery[redis]`, `django-storages[s3]`.
 EXTRAS: Final[dict[str, dict[str, str]]] = {

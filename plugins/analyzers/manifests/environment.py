@@ -161,7 +161,7 @@ def carried(name: str, part: str) -> ResourceEnv | None:
     return ResourceEnv(name, known) if known else None
 
 
-def need(name: str, kind: str, required: bool = True, version: str | None = None) -> NeedValue:
+def need(name: str, required: bool = True, version: str | None = None) -> NeedValue:
     """The claim's value for a resource whose address the variable carries."""
     found = carried(name, part(name) or "")
     return NeedValue(required=required, version=version, env=(found,) if found else ())

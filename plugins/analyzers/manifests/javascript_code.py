@@ -103,7 +103,7 @@ def _scan(source: SourceTree, root: str) -> Code:
 
 def _collect(syntax: Syntax, found: Code, root: str) -> None:
     found.reads += syntax.reads()
-    found.listens += syntax.listens(found.reads)
+    found.listens += syntax.listens()
     found.health += routes.health(syntax)
     found.mounts += routes.mounts(syntax)
     found.served += routes.served(syntax, root)

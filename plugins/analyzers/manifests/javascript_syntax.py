@@ -346,7 +346,8 @@ class Syntax:
 
     # ---- ports
 
-    def listens(self, reads: list[Read]) -> Iterator[Listen]:
+    def listens(self) -> Iterator[Listen]:
+        """Where the file's servers listen, by the calls that start them."""
         for node in self.calls:
             function, arguments = node.child_by_field_name("function"), node.child_by_field_name("arguments")
             if function is None or arguments is None:

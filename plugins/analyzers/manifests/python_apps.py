@@ -16,7 +16,15 @@ from autostack.core.model import Claim, Evidence
 from autostack.core.source import above
 from autostack.plugins.analyzers.manifests.once import once
 from autostack.plugins.analyzers.manifests.python import ENTRY_NAMES, inside, runtime
-from autostack.plugins.analyzers.manifests.python_code import Module, argument, is_guard, keyword, modules, place
+from autostack.plugins.analyzers.manifests.python_code import (
+    Module,
+    argument,
+    is_guard,
+    keyword,
+    last_name,
+    modules,
+    place,
+)
 
 if TYPE_CHECKING:
     from autostack.core.source import SourceTree
@@ -205,7 +213,7 @@ def listening(source: SourceTree, root: str) -> tuple[int | None, str | None, Ev
         source, root, b"port", b"PORT", b".listen(", b"Server(", b"make_server", b".serve(", b".bind("
     ):
         for call, name in module.calls():
-            last = _last(call.func)
+            last = last_name(call.func)
             given = _port_argument(call, last) if last in _CALLERS or last.endswith(_SERVER_CLASSES) else None
             if given is None:
                 continue
@@ -220,7 +228,7 @@ def health(source: SourceTree, root: str) -> tuple[str, Evidence] | None:
     found: dict[str, Evidence] = {}
     for module in modules(source, root, *(path.strip("/").rpartition("/")[2].encode() for path in HEALTH_PATHS)):
         for node in module.nodes:
-            if isinstance(node, ast.Call) and _last(node.func) in _ROUTES:
+            if isinstance(node, ast.Call) and last_name(node.func) in _ROUTES:
                 route = module.text(argument(node, 0, "path") or keyword(node, "rule"))
                 if route is None and len(node.args) > 1:
                     route = module.text(node.args[1])
@@ -316,7 +324,7 @@ def _is_side_line(module: Module) -> bool:
         )
         and any(
             isinstance(node, ast.FunctionDef)
-            and any(_last(c.func) == "run" for c in ast.walk(node) if isinstance(c, ast.Call))
+            and any(last_name(c.func) == "run" for c in ast.walk(node) if isinstance(c, ast.Call))
             for node in module.tree.body
         )
         and not any(is_guard(node) for node in module.tree.body)
@@ -382,7 +390,7 @@ def _constructed(module: Module, value: ast.AST, own: Mapping[str, Framework] = 
 
 def _wrapped(module: Module, value: ast.AST) -> Framework | None:
     """`asgi = socketio.ASGIApp(sio, app)`: what is served is the wrapper around the framework's application."""
-    if not isinstance(value, ast.Call) or not _last(value.func).endswith(("ASGIApp", "WSGIApp")):
+    if not isinstance(value, ast.Call) or not last_name(value.func).endswith(("ASGIApp", "WSGIApp")):
         return None
     given = {item.id for item in [*value.args, *(k.value for k in value.keywords)] if isinstance(item, ast.Name)}
     rows = (_constructed(module, inner) for name, inner in module.assigned if name in given)
@@ -443,12 +451,6 @@ def _prefix(module: Module, route: ast.Call) -> str:
         return ""
     prefix = module.text(keyword(made, "prefix") or keyword(made, "url_prefix")) or ""
     return "/" + prefix.strip("/") if prefix.strip("/") else ""
-
-
-def _last(function: ast.expr) -> str:
-    if isinstance(function, ast.Attribute):
-        return function.attr
-    return function.id if isinstance(function, ast.Name) else ""
 
 
 def _reason(application: Application) -> str:

@@ -119,6 +119,13 @@ def keyword(call: ast.Call, name: str) -> ast.expr | None:
     return next((item.value for item in call.keywords if item.arg == name), None)
 
 
+def last_name(function: ast.expr) -> str:
+    """The last part of what is called: `run` of `app.run` and of `run`; "" of anything else."""
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
 def argument(call: ast.Call, position: int, name: str) -> ast.expr | None:
     """The value of an argument that is given by position or by keyword, or None."""
     if len(call.args) > position and not isinstance(call.args[position], ast.Starred):

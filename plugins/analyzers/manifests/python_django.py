@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from autostack.core.source import folder, join
 from autostack.plugins.analyzers.manifests.once import once
-from autostack.plugins.analyzers.manifests.python import inside, roots, runtime
+from autostack.plugins.analyzers.manifests.python import inside, roots
 from autostack.plugins.analyzers.manifests.python_code import Module, is_test, module
 
 if TYPE_CHECKING:
@@ -236,8 +236,3 @@ def _servers(
             if paths:
                 found[key] = inside(place, paths[0]).removesuffix(".py").replace("/", ".")
     return found["wsgi"], found["asgi"]
-
-
-def is_django(source: SourceTree, root: str) -> bool:
-    """Whether a root depends on Django itself (the whole name), or has a Django project."""
-    return "django" in runtime(source, root) or bool(projects(source, root))

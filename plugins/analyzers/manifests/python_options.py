@@ -79,9 +79,9 @@ def _serves(source: SourceTree, root: str) -> bool:
 def _commands(module: Module) -> Iterator[tuple[int, Listening]]:
     """Functions that click or Typer makes commands of."""
     typer = {name for name, value in module.assigned if module.name(getattr(value, "func", value)) == "typer.Typer"}
-    several = sum(_command(module, node, typer) is not None for node in module.nodes) > 1
+    several = sum(_command(module, node) is not None for node in module.nodes) > 1
     for node in module.nodes:
-        made = _command(module, node, typer)
+        made = _command(module, node)
         if made is None or not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             continue
         name, owner = made
@@ -93,7 +93,7 @@ def _commands(module: Module) -> Iterator[tuple[int, Listening]]:
             yield _NAMES.index(name) if name in _NAMES else len(_NAMES), found
 
 
-def _command(module: Module, node: ast.AST, typer: set[str]) -> tuple[str, str] | None:
+def _command(module: Module, node: ast.AST) -> tuple[str, str] | None:
     """(name, what it is a command of) of a decorated function."""
     if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return None

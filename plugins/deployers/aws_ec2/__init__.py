@@ -97,11 +97,11 @@ def analysis_done(
 
 
 @hookimpl
-def plan_requested(deployment: Deployment, release: Release, architecture: Architecture, bundle: Bundle) -> Plan:
+def plan_requested(release: Release, architecture: Architecture, bundle: Bundle) -> Plan:
     """What the release would change, predicted from the templates."""
     from autostack.plugins.deployers.aws_ec2.planning import plan
 
-    return plan(deployment, release, architecture, bundle)
+    return plan(release, architecture, bundle)
 
 
 @hookimpl

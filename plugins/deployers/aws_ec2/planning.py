@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from autostack.core.errors import Declined
-from autostack.core.model import Architecture, Bundle, Change, Deployment, Plan, Release
+from autostack.core.model import Architecture, Bundle, Change, Plan, Release
 from autostack.plugins.aws import changes
 from autostack.plugins.deployers.aws_ec2.files import TEMPLATE
 
@@ -31,7 +31,7 @@ COMMAND_CALLS: Final = (
 )
 
 
-def plan(deployment: Deployment, release: Release, architecture: Architecture, bundle: Bundle) -> Plan:
+def plan(release: Release, architecture: Architecture, bundle: Bundle) -> Plan:
     """The predicted plan. Raises Declined if the bundle has no template."""
     body = next((file.content for file in bundle.files if file.path == TEMPLATE), None)
     if body is None:
@@ -44,7 +44,7 @@ def plan(deployment: Deployment, release: Release, architecture: Architecture, b
         body=body,
         predicted=True,
         downtime=_downtime(before, rows),
-        warnings=_warnings(deployment, architecture, body, rows),
+        warnings=_warnings(architecture, body, rows),
         region=architecture.region,
     )
 
@@ -81,7 +81,7 @@ def _downtime(before: str | None, rows: list[Change]) -> str | None:
     return "a restart of the machine, if AWS needs one: a few minutes"
 
 
-def _warnings(deployment: Deployment, architecture: Architecture, body: str, rows: list[Change]) -> list[str]:
+def _warnings(architecture: Architecture, body: str, rows: list[Change]) -> list[str]:
     found = ["Predicted from the templates: AWS was not asked, and nothing was checked against an account."]
     if architecture.domain is None:
         found.append("No domain is set: everything is served over plain HTTP, passwords and sessions included.")

@@ -100,6 +100,12 @@ def work(service: Service) -> list[Work]:
     return found
 
 
+def _servers(commands: Iterable[str]) -> dict[str, str]:
+    """The known servers among the programs that commands start, with what installs each."""
+    named = [program for command in commands for program in programs(command)]
+    return {name: PYTHON_SERVERS[name] for name in named if name in PYTHON_SERVERS}
+
+
 def programs(command: str) -> list[str]:
     """The first words of a command's steps: what must be there for it to run."""
     found = []
@@ -159,7 +165,7 @@ class Installer:
         if found.warning:
             made.warnings.append(found.warning)
         folder = self._source / item.folder
-        extra = self._servers(commands, item)
+        extra = _servers(commands)
         made_of = f"{found.version} {' '.join(extra)}"
         key = self._key(found.path, made_of, item, folder, _PYTHON_INPUTS, self._self_installing(item, folder))
         venv = self._workspace.environments / key
@@ -187,10 +193,6 @@ class Installer:
             ready.touch()
         else:
             self._progress("dependencies are unchanged: the environment is used again")
-
-    def _servers(self, commands: Iterable[str], item: Work) -> dict[str, str]:
-        named = [program for command in commands for program in programs(command)]
-        return {name: PYTHON_SERVERS[name] for name in named if name in PYTHON_SERVERS}
 
     def _self_installing(self, item: Work, folder: Path) -> bool:
         """Whether the install command puts the project itself into the environment: then it is this release's alone."""

@@ -31,6 +31,7 @@ class ProxyRoute:
 def write(
     project: Project, analysis: Analysis, architectures: dict[str, Architecture], source: SourceTree
 ) -> list[GeneratedFile]:
+    """The files of target `compose`; none if it declined."""
     architecture = architectures.get("compose")
     if architecture is None:
         return []

@@ -46,6 +46,7 @@ class StaticStage:
 
 
 def write(analysis: Analysis, source: SourceTree) -> list[GeneratedFile | Finding]:
+    """A Dockerfile for each service that needs one of ours, and what the author should know."""
     found: list[GeneratedFile | Finding] = []
     for service in analysis.services:
         found += [_lost(service, volume) for volume in architecture.volumes_over_program(service)]

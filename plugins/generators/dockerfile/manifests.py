@@ -11,6 +11,7 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from autostack.core.model import Toolchain
+from autostack.core.paths import join
 from autostack.plugins.generators.dockerfile.tables import INSTALL_SCRIPTS, Manager
 
 if TYPE_CHECKING:
@@ -43,14 +44,14 @@ def manifests(source: SourceTree, toolchain: Toolchain, row: Manager) -> list[st
 
 def from_git(source: SourceTree, root: str, paths: list[str]) -> bool:
     """Whether a manifest names a dependency that is fetched with git."""
-    texts = (source.text(_at(root, path)) or "" for path in paths)
+    texts = (source.text(join(root, path)) or "" for path in paths)
     return any("git+" in text or "github:" in text for text in texts)
 
 
 def _listed(source: SourceTree, root: str, row: Manager) -> list[str]:
     """The manager's files in the root, and those of the workspace's members below it."""
-    found = [name for name in row.manifests if _at(root, name) in source]
-    if row.manifests[0] not in found or _at(root, ".yarn/releases") in _folders(source, root):
+    found = [name for name in row.manifests if join(root, name) in source]
+    if row.manifests[0] not in found or join(root, ".yarn/releases") in _folders(source, root):
         return []
     if row.workspace and _is_workspace(source, root):
         members = (path for path in source.below(root) if path.rpartition("/")[2] == row.workspace)
@@ -63,10 +64,10 @@ def _folders(source: SourceTree, root: str) -> set[str]:
 
 
 def _is_workspace(source: SourceTree, root: str) -> bool:
-    if _at(root, "pnpm-workspace.yaml") in source:
+    if join(root, "pnpm-workspace.yaml") in source:
         return True
-    package = source.json(_at(root, "package.json"))
-    project = source.toml(_at(root, "pyproject.toml"))
+    package = source.json(join(root, "package.json"))
+    project = source.toml(join(root, "pyproject.toml"))
     if isinstance(package, dict) and package.get("workspaces"):
         return True
     tool = project.get("tool") if isinstance(project, dict) else None
@@ -79,12 +80,12 @@ def _only_downloads(source: SourceTree, root: str, paths: list[str]) -> bool:
     for path in paths:
         if path.rpartition("/")[2] not in ("package.json", "pnpm-workspace.yaml"):
             continue
-        text = source.text(_at(root, path)) or ""
+        text = source.text(join(root, path)) or ""
         if '"file:' in text or '"link:' in text or '"patch:' in text or "patchedDependencies" in text:
             return False
         if "@prisma/client" in text:  # its install generates code from the source's schema
             return False
-        package = source.json(_at(root, path)) if path.endswith(".json") else None
+        package = source.json(join(root, path)) if path.endswith(".json") else None
         scripts = package.get("scripts") if isinstance(package, dict) else None
         if isinstance(scripts, dict) and any(name in scripts for name in INSTALL_SCRIPTS):
             return False
@@ -94,7 +95,7 @@ def _only_downloads(source: SourceTree, root: str, paths: list[str]) -> bool:
 def _is_locked(source: SourceTree, root: str, row: Manager, paths: list[str]) -> bool:
     """Whether a Python project's install needs nothing but manifests: no package of a folder, no metadata of code's."""
     for path in paths:
-        text = source.text(_at(root, path)) or ""
+        text = source.text(join(root, path)) or ""
         if path.endswith("pyproject.toml") and (
             _FOLDER.search(text) or (_DYNAMIC.search(text) and row.manifests[1] not in paths)
         ):
@@ -115,7 +116,7 @@ def _requirements(source: SourceTree, root: str, command: str) -> list[str]:
     waiting = [posixpath.normpath(name) for name in named]
     while waiting and len(found) <= _MOST:
         path = waiting.pop(0)
-        text = source.text(_at(root, path))
+        text = source.text(join(root, path))
         if path in found:
             continue
         if text is None or path.startswith("..") or _LOCAL.search(text):
@@ -125,7 +126,3 @@ def _requirements(source: SourceTree, root: str, command: str) -> list[str]:
             posixpath.normpath(posixpath.join(posixpath.dirname(path), name)) for name in _INCLUDED.findall(text)
         ]
     return sorted(found, key=lambda path: (path.count("/"), path))
-
-
-def _at(root: str, path: str) -> str:
-    return path if root == "." else f"{root}/{path}"

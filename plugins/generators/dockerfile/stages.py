@@ -12,6 +12,7 @@ from autostack.core import architecture
 from autostack.core.command import argv
 from autostack.core.images import context_of
 from autostack.core.model import Analysis, Env, Process, Service, Toolchain
+from autostack.core.paths import join
 from autostack.core.probe import probe
 from autostack.core.render import Command
 from autostack.core.slugs import slug
@@ -176,7 +177,7 @@ def _build_stage(
     )
     first = f"{install} {row.first}" if twice and row and install else install
     packages = _build_packages(service, toolchain) if is_main else []
-    listed = files or [name for name in (row.manifests if row else ()) if _at(root, name) in source]
+    listed = files or [name for name in (row.manifests if row else ()) if join(root, name) in source]
     if from_git(source, root, listed):
         packages += ["ca-certificates", "git"]
     build = toolchain.build_command
@@ -333,7 +334,7 @@ def _prune(service: Service, source: SourceTree, toolchain: Toolchain, root: str
         return None
     if any(p.kind != "web" for p in service.processes):
         return None
-    package = source.json(_at(root, "package.json"))
+    package = source.json(join(root, "package.json"))
     if not isinstance(package, dict) or not package.get("devDependencies"):
         return None
     scripts = package.get("scripts")
@@ -360,7 +361,3 @@ def _port(analysis: Analysis, service: Service) -> int | None:
 
 def _health_path(service: Service, main: Process | None) -> str | None:
     return (main.health_path if main else None) or service.health_path
-
-
-def _at(root: str, path: str) -> str:
-    return path if root == "." else f"{root}/{path}"

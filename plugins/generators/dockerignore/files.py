@@ -63,6 +63,7 @@ _ASSIGNMENT: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*="
 
 
 def write(analysis: Analysis, source: SourceTree) -> list[GeneratedFile | Finding]:
+    """A .dockerignore for each context that has none, and which secrets an existing one lets in."""
     found: list[GeneratedFile | Finding] = []
     for context, services in contexts(analysis, source).items():
         path = posixpath.normpath(posixpath.join(context, ".dockerignore"))

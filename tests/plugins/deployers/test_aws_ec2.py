@@ -383,7 +383,7 @@ class TestPlan:
 
     def test_a_first_plan_adds_every_resource_and_is_marked_as_predicted(self, tmp_path: Path) -> None:
         made = generate(FULL, tmp_path)
-        plan = aws_ec2.plan_requested(self.DEPLOYMENT, self.release(), propose(FULL), self.bundle(made))
+        plan = aws_ec2.plan_requested(self.release(), propose(FULL), self.bundle(made))
         assert [c.name for c in plan.changes if c.action == "add"] == list(resources(made))
         assert plan.predicted
         assert plan.body == made["cloudformation.yaml"]
@@ -397,9 +397,7 @@ class TestPlan:
     def test_a_larger_machine_is_a_change_with_a_restart(self, tmp_path: Path) -> None:
         before = generate(FULL, tmp_path)["cloudformation.yaml"]
         made = generate(FULL, tmp_path, instance_type="t4g.large")
-        plan = aws_ec2.plan_requested(
-            self.DEPLOYMENT, self.release(before), propose(FULL, instance_type="t4g.large"), self.bundle(made)
-        )
+        plan = aws_ec2.plan_requested(self.release(before), propose(FULL, instance_type="t4g.large"), self.bundle(made))
         assert [(c.action, c.name) for c in plan.changes] == [("change", "Instance"), ("change", "r3")]
         assert plan.downtime is not None
         assert "restart" in plan.downtime
@@ -407,7 +405,7 @@ class TestPlan:
     def test_a_new_machine_image_replaces_the_machine_and_says_what_is_lost(self, tmp_path: Path) -> None:
         before = generate(FULL, tmp_path, ami="ami-0123456789abcdef0")["cloudformation.yaml"]
         made = generate(FULL, tmp_path, ami="ami-0fedcba9876543210")
-        plan = aws_ec2.plan_requested(self.DEPLOYMENT, self.release(before), propose(FULL), self.bundle(made))
+        plan = aws_ec2.plan_requested(self.release(before), propose(FULL), self.bundle(made))
         [instance] = [change for change in plan.changes if change.name == "Instance"]
         assert instance.action == "replace"
         assert "databases" in str(instance.replaces)
