@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from autostack.core import background
 from autostack.core.bus import Bus, when_there_is_room
 from autostack.core.database import Statement, Value
 from autostack.core.dispatch import Ask
@@ -55,9 +56,7 @@ class Observers:
                 "select last_event_id from observers where plugin = :plugin", {"plugin": plugin}
             )
             self._cursors[plugin] = int(str(row["last_event_id"])) if row else newest
-            task = asyncio.create_task(self._follow(plugin), name=f"observer {plugin}")
-            task.add_done_callback(_ended)
-            self._tasks.append(task)
+            self._tasks.append(background.start(self._follow(plugin), f"observer {plugin}"))
 
     def seen(self) -> int | None:
         """The newest event that all of them have seen; None if there are none."""
@@ -114,12 +113,6 @@ class Observers:
     async def _moved(self, values: dict[str, Value]) -> None:
         """Store the cursor; while that isn't possible (a full disk), the observer waits where it is."""
         await when_there_is_room(lambda: self._bus.database.write(Statement(MOVE, values)))
-
-
-def _ended(task: asyncio.Task[None]) -> None:
-    """Nobody awaits an observer before the end: a mistake of ours would stop it unseen."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("%s has stopped: %s", task.get_name(), error, exc_info=error)
 
 
 def _heard(plugin: str, verb: str, data: object) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from autostack.core import ids
+from autostack.core import background, ids
 from autostack.core.bus import Bus, Emit, payload_of
 from autostack.core.database import Row, Statement, Value
 from autostack.core.errors import AutoStackError
@@ -67,7 +67,7 @@ class Retention:
         """Learn what earlier processes forgot, and begin to prune."""
         row = await self._bus.database.fetch_one(LAST)
         self._bus.forgotten = 0 if row is None else _through(row)
-        self._task = asyncio.create_task(self._daily(), name="retention")
+        self._task = background.start(self._daily(), "retention")
 
     async def stop(self) -> None:
         if self._task is not None:
