@@ -62,6 +62,7 @@ class Retention:
         self._days = days
         self._seen = seen
         self._task: asyncio.Task[None] | None = None
+        self._alone = asyncio.Lock()  # two at once would forget the same events
 
     async def start(self) -> None:
         """Learn what earlier processes forgot, and begin to prune."""
@@ -76,6 +77,10 @@ class Retention:
 
     async def prune(self, now: datetime) -> int:
         """Forget what ended, and projects that were deleted, over `days` before `now`; the number of old events."""
+        async with self._alone:
+            return await self._prune(now)
+
+    async def _prune(self, now: datetime) -> int:
         old = ids.stamp(now - timedelta(days=self._days))
         for project in await self._bus.database.fetch_all(DELETED, {"old": old}):
             await self._forget_project(str(project["id"]))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import shutil
 import zipfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent
 
@@ -249,6 +251,8 @@ def open_core(settings: Settings) -> OpenCore:
     @asynccontextmanager
     async def opened(**changes: object) -> AsyncIterator[Core]:
         async with open_runtime(replace(settings, **changes), "a test") as runtime:  # type: ignore[arg-type]
+            await asyncio.sleep(0)  # what begins with the core has begun,
+            await runtime.retention.prune(datetime.now(UTC))  # and its first look for old events is over
             yield Core(runtime)
 
     return opened
